@@ -1,0 +1,15 @@
+//! kefu: a self-hosted customer-service server. The modules below are in order: each may use only those above it,
+//! and `tests/it/tidy.rs` reads the order from here.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may"))]
+
+// 0 nouns
+pub mod domain;
+// 1 ground
+pub mod runtime;
+// 2 seams
+pub mod storage;
+pub mod stream;
+pub mod presence;
+pub mod plugins;
+// 3 services
+pub mod sessions;

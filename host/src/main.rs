@@ -1,0 +1,3 @@
+//! The `kefu` program.
+
+fn main() {}

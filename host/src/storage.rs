@@ -1,0 +1,226 @@
+//! Storage: people, sites, conversation state, decisions, plugins and reports as rows in SQL.
+//!
+//! Lookups return `Option`; rules of the business are not here. Conversation rows change only by compare-and-set on
+//! `version`, in one transaction with the events that tell of the change (`pending`): those are appended to the stream
+//! right after and then `settled`. What a crash leaves in `pending` is appended again at start; client keys make that
+//! harmless.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::agent::{Agent, Status};
+use crate::domain::conversation::{Conversation, State};
+use crate::domain::event::NewEvent;
+use crate::domain::ids::{
+    AgentId, ConversationId, DecisionId, GenerationId, Millis, SiteId, TeamId, VisitorId,
+};
+use crate::domain::inspection::Report;
+use crate::domain::people::{Site, Team, Visitor};
+use crate::domain::plugin::Point;
+use crate::domain::routing::Decision;
+
+/// Why storage did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// A unique value is taken; says which.
+    #[error("{0} is already taken")]
+    Taken(&'static str),
+    /// No room on the disk.
+    #[error("the disk that holds the storage is full")]
+    Full,
+    /// Away or broken; may help to try again.
+    #[error("storage is unavailable: {0}")]
+    Unavailable(String),
+    /// A row that this version cannot read.
+    #[error("storage holds a {what} it cannot read: {why}")]
+    Corrupt {
+        /// Which kind of row.
+        what: &'static str,
+        /// Why.
+        why: String,
+    },
+}
+
+/// Result of storage calls.
+pub type Stored<T> = Result<T, StorageError>;
+
+/// Accounts, teams, sites, visitors.
+#[async_trait]
+pub trait People: Send + Sync {
+    /// Adds an account with its argon2id hash (PHC string).
+    async fn add_agent(&self, agent: &Agent, password_hash: &str) -> Stored<()>;
+    /// By id.
+    async fn agent(&self, id: AgentId) -> Stored<Option<Agent>>;
+    /// By sign-in name, with the password hash.
+    async fn agent_by_login(&self, login: &str) -> Stored<Option<(Agent, String)>>;
+    /// All accounts by login.
+    async fn agents(&self) -> Stored<Vec<Agent>>;
+    /// Stores everything but status, quality, idle time and password; `false` when there is no such account.
+    async fn update_agent(&self, agent: &Agent) -> Stored<bool>;
+    /// New hash, epoch + 1.
+    async fn set_password(&self, id: AgentId, password_hash: &str) -> Stored<bool>;
+    /// What the agent says about being there.
+    async fn set_status(&self, id: AgentId, status: Status) -> Stored<bool>;
+    /// Moves `quality` a tenth of the way to `score` (0–1).
+    async fn blend_quality(&self, id: AgentId, score: f64) -> Stored<()>;
+    /// Adds a team.
+    async fn add_team(&self, team: &Team) -> Stored<()>;
+    /// All teams by name.
+    async fn teams(&self) -> Stored<Vec<Team>>;
+    /// Adds a site.
+    async fn add_site(&self, site: &Site) -> Stored<()>;
+    /// Stores a site; `false` when there is none.
+    async fn update_site(&self, site: &Site) -> Stored<bool>;
+    /// By public key.
+    async fn site_by_key(&self, key: &str) -> Stored<Option<Site>>;
+    /// By id.
+    async fn site(&self, id: SiteId) -> Stored<Option<Site>>;
+    /// All sites by key.
+    async fn sites(&self) -> Stored<Vec<Site>>;
+    /// Adds a visitor.
+    async fn add_visitor(&self, visitor: &Visitor) -> Stored<()>;
+    /// By id.
+    async fn visitor(&self, id: VisitorId) -> Stored<Option<Visitor>>;
+    /// Remembers name and last agent.
+    async fn update_visitor(&self, visitor: &Visitor) -> Stored<()>;
+}
+
+/// Which conversations.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Search {
+    /// In this state.
+    pub state: Option<State>,
+    /// Of this agent.
+    pub agent: Option<AgentId>,
+    /// Of this visitor.
+    pub visitor: Option<VisitorId>,
+    /// In one of these teams' queues; empty: any.
+    pub teams: Vec<TeamId>,
+    /// Opened before (paging: newest first).
+    pub before: Option<ConversationId>,
+    /// At most, 1–200.
+    pub limit: u32,
+}
+
+/// How a claim ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Claim {
+    /// The row is stored as given.
+    Won,
+    /// The agent has as many as it may have.
+    AgentFull,
+    /// Someone changed the conversation first.
+    Lost,
+}
+
+/// Conversations and what was decided about them.
+#[async_trait]
+pub trait Conversations: Send + Sync {
+    /// Adds a conversation together with the events to tell.
+    async fn open(&self, row: &Conversation, pending: &[NewEvent]) -> Stored<()>;
+    /// By id.
+    async fn conversation(&self, id: ConversationId) -> Stored<Option<Conversation>>;
+    /// Stores `next` if the stored version is `next.version − 1`; `false` when someone was faster.
+    async fn change(&self, next: &Conversation, pending: &[NewEvent]) -> Stored<bool>;
+    /// As `change`, and only while `next.agent` has fewer active conversations than its capacity, exact under
+    /// concurrency. Also sets the agent's idle time to `next.assigned_at`.
+    async fn claim(&self, next: &Conversation, pending: &[NewEvent]) -> Stored<Claim>;
+    /// The pending events of this version have been appended.
+    async fn settled(&self, id: ConversationId, version: u64) -> Stored<()>;
+    /// Everything a crash left unappended, oldest first.
+    async fn unsettled(&self) -> Stored<Vec<NewEvent>>;
+    /// Newest first.
+    async fn search(&self, search: &Search) -> Stored<Vec<Conversation>>;
+    /// The waiting ones of a team (or of all) that routing may assign (not offline), in queue order: priority, then
+    /// `waiting_since`, then id.
+    async fn queue(&self, team: Option<TeamId>) -> Stored<Vec<Conversation>>;
+    /// Number of active conversations of each agent that has any.
+    async fn loads(&self) -> Stored<Vec<(AgentId, u16)>>;
+    /// Keeps a decision whole.
+    async fn record_decision(&self, decision: &Decision) -> Stored<()>;
+    /// Decisions about a conversation, oldest first.
+    async fn decisions(&self, id: ConversationId) -> Stored<Vec<Decision>>;
+    /// One decision.
+    async fn decision(&self, id: DecisionId) -> Stored<Option<Decision>>;
+    /// Keeps a report; a later one of the same conversation replaces it.
+    async fn record_report(&self, report: &Report) -> Stored<()>;
+    /// The report of a conversation.
+    async fn report(&self, id: ConversationId) -> Stored<Option<Report>>;
+    /// Closed conversations without a report, oldest first, at most `limit`.
+    async fn uninspected(&self, limit: u32) -> Stored<Vec<ConversationId>>;
+    /// Mean time between assigned and closed of the last 50 closed conversations of a team, ms; `None` under 5.
+    async fn service_time(&self, team: TeamId) -> Stored<Option<u64>>;
+}
+
+/// Where a generation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Passed its admission check, does not serve.
+    Admitted,
+    /// Serves.
+    Active,
+    /// Served before.
+    Retired,
+    /// Taken out after repeated faults.
+    Quarantined,
+}
+
+/// A stored generation: one immutable (code, config, budget) of a plugin.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Generation {
+    /// Its id.
+    pub id: GenerationId,
+    /// 1, 2, 3 … per point, as people see it ("g7").
+    pub number: u32,
+    /// Which point.
+    pub point: Point,
+    /// The plugin's name, as given at installation.
+    pub name: String,
+    /// The plugin's version, as given at installation.
+    pub plugin_version: String,
+    /// SHA-256 of the component, hex.
+    pub digest: String,
+    /// Config JSON document.
+    pub config: String,
+    /// Most fuel per call.
+    pub fuel: u64,
+    /// Wall-clock limit per call, ms.
+    pub deadline_ms: u32,
+    /// Where it stands.
+    pub stage: Stage,
+    /// When it was installed.
+    pub created_at: Millis,
+    /// When it last became active.
+    pub activated_at: Option<Millis>,
+    /// Who installed it (login, or `kefu` for shipped ones).
+    pub created_by: String,
+    /// Why it is quarantined.
+    pub fault: Option<String>,
+}
+
+/// Plugins: components and generations.
+#[async_trait]
+pub trait Plugins: Send + Sync {
+    /// Adds a generation with its component; `number` is chosen by storage and returned.
+    async fn add_generation(&self, generation: &Generation, component: &[u8]) -> Stored<u32>;
+    /// All generations, newest first.
+    async fn generations(&self) -> Stored<Vec<Generation>>;
+    /// The component of a generation.
+    async fn component(&self, id: GenerationId) -> Stored<Option<Vec<u8>>>;
+    /// Makes `id` active and the point's former active one retired, in one step.
+    async fn activate(&self, id: GenerationId, now: Millis) -> Stored<bool>;
+    /// Takes an active generation out, with the reason.
+    async fn quarantine(&self, id: GenerationId, reason: &str) -> Stored<bool>;
+    /// A named secret of this installation, made by `make` at first use (32 bytes).
+    async fn secret(&self, name: &str, fresh: [u8; 32]) -> Stored<[u8; 32]>;
+}
+
+/// The seam: everything above behind one handle.
+pub trait Storage: People + Conversations + Plugins {}
+impl<T: People + Conversations + Plugins> Storage for T {}
+
+/// A shared handle.
+pub type Handle = Arc<dyn Storage>;
