@@ -13,3 +13,4 @@ pub mod presence;
 pub mod plugins;
 // 3 services
 pub mod sessions;
+pub mod conversations;
