@@ -12,5 +12,6 @@ pub mod stream;
 pub mod presence;
 pub mod plugins;
 // 3 services
+pub mod auth;
 pub mod sessions;
 pub mod conversations;

@@ -13,6 +13,7 @@ pub struct Clock(Arc<dyn Fn() -> Millis + Send + Sync>);
 impl Clock {
     /// The system's clock.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one home of the system's clock")]
     pub fn system() -> Self {
         Self(Arc::new(|| {
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -56,4 +57,13 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
     bytes
+}
+
+/// Starts a task. Whoever starts one keeps the handle or ends it by a token: no task outlives the server's drain.
+pub fn spawn<F>(future: F) -> tokio::task::JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    tokio::spawn(future)
 }

@@ -1,2 +1,43 @@
-//! stub
-fn main() {}
+//! `cargo xtask …`: every command a person or CI runs, in Rust, so that there is one of each and it works anywhere.
+
+mod check;
+mod shell;
+mod test;
+mod web;
+
+use clap::{Parser, Subcommand};
+
+/// All automation of this repository.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Formatting, lints and documentation, as CI checks them.
+    Check,
+    /// Prepare what the tests need, run all of them, and list what was skipped.
+    Test {
+        /// Passed on to the test binaries (a name to filter by, `--nocapture` …).
+        args: Vec<String>,
+    },
+    /// The load generator and checker: `cargo xtask bench -- --help`.
+    Bench {
+        /// Passed on.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Task::Check => check::run(),
+        Task::Test { args } => test::run(&args),
+        Task::Bench { args } => {
+            shell::cargo(&["run", "--release", "--package", "kefu-bench", "--"], &args)
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! `cargo xtask check`: formatting, lints, documentation.
+
+use std::process::Command;
+
+use crate::shell;
+
+pub(crate) fn run() -> anyhow::Result<()> {
+    shell::cargo(&["fmt", "--all", "--check"], &[])?;
+    let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    shell::cargo(&clippy, &[])?;
+    let mut doc = Command::new("cargo");
+    doc.current_dir(shell::root())
+        .args(["doc", "--package", "kefu", "--no-deps", "--lib"])
+        .env("RUSTDOCFLAGS", "-D warnings");
+    shell::run(&mut doc)
+}

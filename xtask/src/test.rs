@@ -1,0 +1,75 @@
+//! `cargo xtask test`: prepares what the tests need, runs all of them, and ends with what had to be skipped and why.
+//! Where `CI=true`, a skip is a failure.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::bail;
+
+use crate::{shell, web};
+
+/// Names a browser goes by.
+const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
+
+pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
+    let root = shell::root();
+    let mut skipped = Vec::new();
+    if web::build(&root)? {
+        web::test(&root)?;
+    } else {
+        skipped.push("web pages: npm or web/package.json is missing".to_owned());
+    }
+    if browser().is_none() {
+        skipped.push("browser tests: no chromium, and not root to install it".to_owned());
+    }
+    let list = skip_list()?;
+    let mut tests = Command::new("cargo");
+    tests.current_dir(&root).args(["test", "--workspace", "--"]).args(args);
+    tests.env("KEFU_SKIP_LIST", &list);
+    let outcome = shell::run(&mut tests);
+    skipped.extend(std::fs::read_to_string(&list)?.lines().map(str::to_owned));
+    report(&skipped);
+    outcome?;
+    if !skipped.is_empty() && shell::env_is_true("CI") {
+        bail!("{} skipped, and CI must skip nothing", skipped.len());
+    }
+    Ok(())
+}
+
+/// The browser for the browser tests, installed if we may.
+fn browser() -> Option<&'static str> {
+    let find = || BROWSERS.into_iter().find(|name| shell::exists(name));
+    if let Some(found) = find() {
+        return Some(found);
+    }
+    let root_user = std::fs::metadata("/proc/self")
+        .is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0);
+    if root_user && shell::exists("apt-get") {
+        let install = ["install", "-y", "--no-install-recommends", "chromium"];
+        let done = shell::run(Command::new("apt-get").args(["update", "-q"]))
+            .and_then(|()| shell::run(Command::new("apt-get").args(install)));
+        if let Err(error) = done {
+            shell::say(&format!("chromium could not be installed: {error}"));
+        }
+    }
+    find()
+}
+
+/// An empty file into which a test that cannot run here writes one line: what it is and what is missing.
+fn skip_list() -> anyhow::Result<PathBuf> {
+    let list = shell::root().join("target/skipped.txt");
+    std::fs::create_dir_all(shell::root().join("target"))?;
+    std::fs::write(&list, "")?;
+    Ok(list)
+}
+
+fn report(skipped: &[String]) {
+    if skipped.is_empty() {
+        shell::say("nothing was skipped");
+        return;
+    }
+    shell::say("skipped:");
+    for line in skipped {
+        shell::say(&format!("  - {line}"));
+    }
+}
