@@ -4,88 +4,36 @@
 //! given is strictly increasing and complete: an event that is next goes in, an older one is dropped, a gap is healed
 //! by reading the stream. The carrier (a WebSocket or a parked poll) takes from the outbox. It does not know what a
 //! frame looks like (that is `transport/wire`), nor who may follow what (that is `conversations`).
+//!
+//! Locks are taken one at a time: a shard is left before a session is entered, so nothing here can deadlock.
 
+mod heal;
+mod push;
+mod run;
+mod session;
+mod wheel;
+
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use serde::Serialize;
+use parking_lot::Mutex;
+use smallvec::SmallVec;
 
-use crate::domain::conversation::Conversation;
+pub use self::push::{Bye, Item, Push, Summary};
+pub use self::session::{Carrier, Session};
+
+use self::heal::Healing;
+use self::session::Offered;
+use self::wheel::Wheel;
 use crate::domain::event::Event;
-use crate::domain::ids::{ConversationId, Seq, SessionId};
-use crate::domain::inspection::Report;
-use crate::domain::people::Party;
-
-/// Something for a client. Events are durable and resumable; everything else is a signal and may be lost.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Push {
-    /// An event of a followed conversation.
-    Event(Arc<Event>),
-    /// A conversation's summary, new or changed.
-    Summary(Arc<Summary>),
-    /// No longer in this client's lists.
-    Gone(ConversationId),
-    /// Place in the queue.
-    Position {
-        /// Which conversation.
-        conversation: ConversationId,
-        /// How many are before it.
-        ahead: u32,
-        /// Estimated wait in ms.
-        wait_ms: Option<u64>,
-    },
-    /// Someone types.
-    Typing {
-        /// Where.
-        conversation: ConversationId,
-        /// Who.
-        from: Party,
-        /// Begins or ends.
-        on: bool,
-    },
-    /// Someone's read marks.
-    Seen {
-        /// Where.
-        conversation: ConversationId,
-        /// Who.
-        from: Party,
-        /// Reached the client up to here.
-        delivered: Seq,
-        /// Was read up to here.
-        read: Seq,
-    },
-    /// An inspection report.
-    Report(Arc<Report>),
-    /// The session ends.
-    Bye(Bye),
-}
-
-/// Why the server ends a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Bye {
-    /// The server is stopping; come back in a moment.
-    Draining,
-    /// The outbox was full: resume from the last `seq`.
-    SlowReader,
-    /// Nothing was heard for the idle timeout.
-    Idle,
-    /// The token is no longer good.
-    Unauthorized,
-    /// The client speaks another protocol.
-    Protocol,
-}
-
-/// A conversation as lists show it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Summary {
-    /// The row.
-    #[serde(flatten)]
-    pub row: Conversation,
-    /// The present (or last) agent's name.
-    pub agent_name: Option<String>,
-    /// Last `seq` known when this was made.
-    pub head: Seq,
-}
+use crate::domain::ids::{ConversationId, Millis, Seq, SessionId};
+use crate::domain::people::{Party, Principal};
+use crate::domain::rate::Rate;
+use crate::domain::refusal::Refusal;
+use crate::runtime::{Clock, fresh_id};
+use crate::stream::Stream;
 
 /// Where a session is in one conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,27 +47,339 @@ pub struct Follow {
 /// A session's handle as carriers and services hold it.
 pub type Id = SessionId;
 
+/// Bounds of sessions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionLimits {
+    /// Most items in an outbox; one more cuts the slow reader.
+    pub outbox_items: usize,
+    /// Most bytes in an outbox, about.
+    pub outbox_bytes: usize,
+    /// Most conversations one session follows.
+    pub follows: usize,
+    /// Most sessions of one person; the next one is refused.
+    pub per_party: usize,
+    /// Events read from the stream at once when healing.
+    pub heal_page: usize,
+    /// Commands per session.
+    pub commands: Rate,
+    /// A ping after so much silence.
+    pub heartbeat_ms: Millis,
+    /// A peer silent for so long is gone.
+    pub idle_timeout_ms: Millis,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self {
+            outbox_items: 1024,
+            outbox_bytes: 512 * 1024,
+            follows: 512,
+            per_party: 64,
+            heal_page: 128,
+            commands: Rate { per_second: 100.0, burst: 400.0 },
+            heartbeat_ms: 20_000,
+            idle_timeout_ms: 45_000,
+        }
+    }
+}
+
+/// Live figures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Sessions now.
+    pub sessions: usize,
+    /// Of these over WebSocket.
+    pub sockets: usize,
+    /// Readers cut for being slow, since the start.
+    pub slow_readers: u64,
+    /// Sessions ended for silence, since the start.
+    pub idle: u64,
+    /// Gaps healed by reading the stream, since the start.
+    pub heals: u64,
+}
+
+type Shard<K> = Mutex<HashMap<K, SmallVec<[Arc<Session>; 1]>>>;
+const SHARDS: usize = 64;
+
 /// All sessions of this node.
-#[derive(Debug, Default)]
-pub struct Sessions {}
+pub struct Sessions {
+    stream: Arc<dyn Stream>,
+    clock: Clock,
+    limits: Arc<SessionLimits>,
+    by_id: Vec<Mutex<HashMap<SessionId, Arc<Session>>>>,
+    by_party: Vec<Shard<Party>>,
+    followers: Vec<Shard<ConversationId>>,
+    wheel: Mutex<Wheel>,
+    healing: Healing,
+    count: AtomicUsize,
+    sockets: AtomicUsize,
+    slow_readers: AtomicU64,
+    idle: AtomicU64,
+    heals: AtomicU64,
+}
+
+fn shards<T: Default>() -> Vec<T> {
+    (0..SHARDS).map(|_| T::default()).collect()
+}
+
+fn of(number: u64) -> usize {
+    (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize % SHARDS
+}
+
+fn of_party(party: Party) -> usize {
+    match party {
+        Party::Visitor(id) => of(id.get()),
+        Party::Agent(id) => of(id.get()),
+        Party::System => 0,
+    }
+}
+
+fn remove<K: Hash + Eq>(shard: &Shard<K>, key: &K, session: SessionId) {
+    let mut shard = shard.lock();
+    if let Some(list) = shard.get_mut(key) {
+        list.retain(|one| one.id() != session);
+        if list.is_empty() {
+            shard.remove(key);
+        }
+    }
+}
+
+fn all<K: Hash + Eq>(shard: &Shard<K>, key: &K) -> SmallVec<[Arc<Session>; 4]> {
+    shard.lock().get(key).map(|list| list.iter().cloned().collect()).unwrap_or_default()
+}
 
 impl Sessions {
+    /// No sessions yet.
+    #[must_use]
+    pub fn new(stream: Arc<dyn Stream>, clock: Clock, limits: SessionLimits) -> Arc<Self> {
+        let tick = (limits.heartbeat_ms.min(limits.idle_timeout_ms) / 8).clamp(5, 1000);
+        let wheel = Mutex::new(Wheel::new(tick, clock.now()));
+        Arc::new(Self {
+            stream,
+            clock,
+            limits: Arc::new(limits),
+            by_id: shards(),
+            by_party: shards(),
+            followers: shards(),
+            wheel,
+            healing: Healing::default(),
+            count: AtomicUsize::new(0),
+            sockets: AtomicUsize::new(0),
+            slow_readers: AtomicU64::new(0),
+            idle: AtomicU64::new(0),
+            heals: AtomicU64::new(0),
+        })
+    }
+
+    /// The bounds in force.
+    #[must_use]
+    pub fn limits(&self) -> &SessionLimits {
+        &self.limits
+    }
+
+    /// Live figures.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        Figures {
+            sessions: self.count.load(Ordering::Relaxed),
+            sockets: self.sockets.load(Ordering::Relaxed),
+            slow_readers: self.slow_readers.load(Ordering::Relaxed),
+            idle: self.idle.load(Ordering::Relaxed),
+            heals: self.heals.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Begins a session. From here on it is found by party; it follows nothing yet.
+    ///
+    /// # Errors
+    /// [`Refusal::RateLimited`] when this person has too many sessions.
+    pub fn open(&self, principal: Principal, carrier: Carrier) -> Result<Arc<Session>, Refusal> {
+        let now = self.clock.now();
+        let id = loop {
+            let shard = fresh_id(&self.clock);
+            if let Some(id) = SessionId::new(shard) {
+                break id;
+            }
+        };
+        let party = principal.party();
+        let session = Arc::new(Session::new(id, principal, carrier, self.limits.clone(), now));
+        {
+            let mut shard = self.by_party[of_party(party)].lock();
+            let list = shard.entry(party).or_default();
+            if list.len() >= self.limits.per_party {
+                return Err(Refusal::RateLimited { retry_after_ms: 5000 });
+            }
+            list.push(session.clone());
+        }
+        self.by_id[of(id.get())].lock().insert(id, session.clone());
+        self.count.fetch_add(1, Ordering::Relaxed);
+        if carrier == Carrier::Socket {
+            self.sockets.fetch_add(1, Ordering::Relaxed);
+        }
+        let due = now + self.limits.heartbeat_ms.min(self.limits.idle_timeout_ms);
+        self.wheel.lock().add(id, due);
+        Ok(session)
+    }
+
+    /// The session with this id, while it lives.
+    #[must_use]
+    pub fn get(&self, id: SessionId) -> Option<Arc<Session>> {
+        self.by_id[of(id.get())].lock().get(&id).cloned()
+    }
+
+    /// Whether this person has a session.
+    #[must_use]
+    pub fn has(&self, party: Party) -> bool {
+        self.by_party[of_party(party)].lock().contains_key(&party)
+    }
+
+    /// Ends a session, with a `bye` as its last item if one is given. `false` when it had ended before.
+    pub fn end(&self, session: &Arc<Session>, bye: Option<Bye>) -> bool {
+        let Some(followed) = session.end(bye) else { return false };
+        for conversation in followed {
+            remove(&self.followers[of(conversation.get())], &conversation, session.id());
+        }
+        let party = session.principal().party();
+        remove(&self.by_party[of_party(party)], &party, session.id());
+        self.by_id[of(session.id().get())].lock().remove(&session.id());
+        self.count.fetch_sub(1, Ordering::Relaxed);
+        if session.carrier() == Carrier::Socket {
+            self.sockets.fetch_sub(1, Ordering::Relaxed);
+        }
+        match bye {
+            Some(Bye::SlowReader) => self.slow_readers.fetch_add(1, Ordering::Relaxed),
+            Some(Bye::Idle) => self.idle.fetch_add(1, Ordering::Relaxed),
+            _ => 0,
+        };
+        true
+    }
+
+    /// Ends every session of this person (signed out, disabled, password changed).
+    pub fn end_for(&self, party: Party, bye: Bye) {
+        for session in all(&self.by_party[of_party(party)], &party) {
+            self.end(&session, Some(bye));
+        }
+    }
+
+    /// Ends all sessions: the server stops.
+    pub fn end_all(&self, bye: Bye) {
+        for shard in &self.by_id {
+            let sessions: Vec<_> = shard.lock().values().cloned().collect();
+            for session in sessions {
+                self.end(&session, Some(bye));
+            }
+        }
+    }
+
+    /// Makes a session follow a conversation from `sent` on; healing brings the rest. With `rewind` one that is
+    /// followed already goes back to `sent`.
+    ///
+    /// # Errors
+    /// [`Refusal::Conflict`] when it follows too many.
+    pub fn follow(
+        &self,
+        session: &Arc<Session>,
+        follow: Follow,
+        rewind: bool,
+    ) -> Result<(), Refusal> {
+        match session.follow(follow, rewind) {
+            Some(Offered::Gap) => {}
+            Some(Offered::Full) => return Err(Refusal::Conflict("follows too many conversations")),
+            _ => return Ok(()),
+        }
+        let conversation = follow.conversation;
+        let shard = &self.followers[of(conversation.get())];
+        {
+            let mut shard = shard.lock();
+            let list = shard.entry(conversation).or_default();
+            if !list.iter().any(|one| one.id() == session.id()) {
+                list.push(session.clone());
+            }
+        }
+        if session.is_ended() {
+            remove(shard, &conversation, session.id());
+            return Ok(());
+        }
+        self.healing.add(session.clone(), conversation);
+        Ok(())
+    }
+
+    /// Ends following.
+    pub fn unfollow(&self, session: &Arc<Session>, conversation: ConversationId) {
+        session.unfollow(conversation);
+        remove(&self.followers[of(conversation.get())], &conversation, session.id());
+    }
+
+    /// A poll's cursor: what the client has. A lost answer is sent again.
+    pub fn acknowledge(&self, session: &Arc<Session>, has: Follow) {
+        if session.acknowledge(has) == Offered::Gap {
+            self.healing.add(session.clone(), has.conversation);
+        }
+    }
+
+    /// Everything in the outbox, in order. Healing that waited for room goes on.
+    pub fn take(&self, session: &Arc<Session>) -> std::collections::VecDeque<Item> {
+        let (items, parked) = session.take();
+        for conversation in parked {
+            self.healing.add(session.clone(), conversation);
+        }
+        items
+    }
+
+    /// Gives something to one session. Never waits; a full outbox cuts the reader.
+    pub fn put(&self, session: &Arc<Session>, item: Item) {
+        if session.put(item) == Offered::Full {
+            self.end(session, Some(Bye::SlowReader));
+        }
+    }
+
     /// Gives something to every session of this party (all tabs, all devices). Never waits.
-    pub fn push_to(&self, _party: Party, _push: Push) {}
+    pub fn push_to(&self, party: Party, push: Push) {
+        for session in all(&self.by_party[of_party(party)], &party) {
+            self.put(&session, Item::Push(push.clone()));
+        }
+    }
 
     /// Gives something to every session that follows this conversation, except `but`. Notes and the like are held back
     /// from visitors at the carrier.
-    pub fn push_to_followers(
-        &self,
-        _conversation: ConversationId,
-        _but: Option<Party>,
-        _push: &Push,
-    ) {
+    pub fn push_to_followers(&self, conversation: ConversationId, but: Option<Party>, push: &Push) {
+        for session in all(&self.followers[of(conversation.get())], &conversation) {
+            if but != Some(session.principal().party()) {
+                self.put(&session, Item::Push(push.clone()));
+            }
+        }
     }
 
     /// Makes every session of this party follow a conversation from `sent` on; healing brings the rest.
-    pub fn follow_for(&self, _party: Party, _follow: Follow) {}
+    pub fn follow_for(&self, party: Party, follow: Follow) {
+        for session in all(&self.by_party[of_party(party)], &party) {
+            if let Err(refusal) = self.follow(&session, follow, false) {
+                tracing::warn!(session = %session.id(), %refusal, "not followed");
+            }
+        }
+    }
 
     /// Ends following for every session of this party.
-    pub fn unfollow_for(&self, _party: Party, _conversation: ConversationId) {}
+    pub fn unfollow_for(&self, party: Party, conversation: ConversationId) {
+        for session in all(&self.by_party[of_party(party)], &party) {
+            self.unfollow(&session, conversation);
+        }
+    }
+
+    /// A live event, to whoever follows its conversation.
+    fn deliver(&self, event: &Arc<Event>) {
+        let conversation = event.conversation;
+        for session in all(&self.followers[of(conversation.get())], &conversation) {
+            match session.offer(event) {
+                Offered::Fine => {}
+                Offered::Gap => self.healing.add(session.clone(), conversation),
+                Offered::Full => {
+                    self.end(&session, Some(Bye::SlowReader));
+                }
+            }
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;
