@@ -8,6 +8,12 @@
 //!
 //! It does not know conversations' states, permissions or filters: it stores what it is given.
 
+mod embedded;
+
+#[cfg(test)]
+mod contract;
+
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -15,6 +21,7 @@ use tokio::sync::mpsc;
 
 use crate::domain::event::{Event, NewEvent};
 use crate::domain::ids::{ConversationId, Millis, Seq};
+use crate::runtime::Clock;
 
 /// Events as they became durable, batch by batch. Bounded: a tail nobody reads holds the stream up, so readers must
 /// only move events on and never wait for I/O in between.
@@ -70,4 +77,73 @@ pub trait Stream: Send + Sync {
 
     /// A new live tail.
     fn tail(&self) -> Tail;
+}
+
+/// Bounds of the embedded stream. At each of them something definite happens; nothing grows without end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamLimits {
+    /// Appends that may wait for the writer; one more is [`AppendError::Overloaded`].
+    pub queue: usize,
+    /// Bytes of bodies that may wait for the writer; more is [`AppendError::Overloaded`].
+    pub queue_bytes: usize,
+    /// Most events in one commit.
+    pub batch: usize,
+    /// Most bytes of bodies in one commit (one larger event still gets a commit of its own).
+    pub batch_bytes: usize,
+    /// Conversations whose last `seq` is kept in memory; others cost one look-up per append.
+    pub heads: usize,
+    /// Reads at the same time; others wait.
+    pub readers: usize,
+    /// Batches a tail may be behind before the stream waits for it.
+    pub tail: usize,
+    /// Most bytes the file may have, rounded down to whole pages; then appends are [`AppendError::Full`].
+    pub max_bytes: Option<u64>,
+}
+
+impl Default for StreamLimits {
+    fn default() -> Self {
+        Self {
+            queue: 8_192,
+            queue_bytes: 32 << 20,
+            batch: 512,
+            batch_bytes: 128 << 10,
+            heads: 65_536,
+            readers: 4,
+            tail: 256,
+            max_bytes: None,
+        }
+    }
+}
+
+/// Why the stream could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process, or another handle of this one, has it open.
+    #[error("another process uses the stream in {0}")]
+    InUse(String),
+    /// A newer version of this program wrote it.
+    #[error("the stream has format {found}, this version knows {known}")]
+    Newer {
+        /// Format of the file.
+        found: u32,
+        /// Newest format known.
+        known: u32,
+    },
+    /// The file or the folder cannot be used.
+    #[error("the stream in {path} cannot be opened: {why}")]
+    Unusable {
+        /// Which folder.
+        path: String,
+        /// Why.
+        why: String,
+    },
+}
+
+/// Opens the embedded stream (`stream.db`) in `dir`, creating both when they are not there. Dropping the last handle
+/// makes everything accepted durable before it returns.
+///
+/// # Errors
+/// When the folder is in use, newer than this program, or unusable.
+pub fn open(dir: &Path, clock: Clock, limits: StreamLimits) -> Result<Arc<dyn Stream>, OpenError> {
+    Ok(Arc::new(embedded::Embedded::open(dir, clock, limits)?))
 }

@@ -1,0 +1,74 @@
+//! Opening `stream.db`: pragmas, migrations, and the one query that reader and writer share.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+
+use crate::domain::ids::{ConversationId, Seq};
+use crate::stream::StreamLimits;
+
+/// In order; `user_version` is the number of those applied. Append only.
+const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/sqlite/stream/0001_events.sql")];
+
+/// The log is written back to the file after this many pages (4 KiB each).
+const CHECKPOINT_PAGES: u32 = 4_000;
+
+/// Why the file could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum MigrateError {
+    #[error("format {found} is newer than {known}")]
+    Newer { found: u32, known: u32 },
+    #[error(transparent)]
+    Sql(#[from] rusqlite::Error),
+}
+
+pub(super) fn open_writer(path: &Path, limits: &StreamLimits) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    connection.pragma_update(None, "cache_size", -32_000)?;
+    if let Some(bytes) = limits.max_bytes {
+        let page: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let most = u32::try_from(bytes / u64::from(page.max(1))).unwrap_or(u32::MAX - 1).max(1);
+        connection.pragma_update(None, "max_page_count", most)?;
+    }
+    Ok(connection)
+}
+
+pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "cache_size", -4_000)?;
+    Ok(connection)
+}
+
+/// Applies what is missing, each step in its own transaction together with its number.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), MigrateError> {
+    let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found > known {
+        return Err(MigrateError::Newer { found, known });
+    }
+    for (step, sql) in (1u32..).zip(MIGRATIONS).skip(found as usize) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(sql)?;
+        transaction.pragma_update(None, "user_version", step)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// The last `seq`, 0 without events.
+pub(super) fn head(connection: &Connection, id: ConversationId) -> rusqlite::Result<Seq> {
+    connection
+        .prepare_cached("SELECT seq FROM events WHERE conversation = ? ORDER BY seq DESC LIMIT 1")?
+        .query_row(params![id.get().cast_signed()], |row| row.get::<_, i64>(0))
+        .optional()
+        .map(|seq| seq.unwrap_or(0).cast_unsigned())
+}

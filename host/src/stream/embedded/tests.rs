@@ -1,0 +1,212 @@
+//! Tests of what only this adapter has: refusal when full, unreadable records, the lock, bounded memory, speed.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use tokio::task::JoinSet;
+
+use super::heads::Heads;
+use crate::domain::ids::ConversationId;
+use crate::runtime::Clock;
+use crate::stream::contract::{self, says, talk};
+use crate::stream::{AppendError, OpenError, Stream, StreamLimits, open};
+
+fn opened(dir: &Path, limits: StreamLimits) -> Arc<dyn Stream> {
+    open(dir, Clock::system(), limits).unwrap()
+}
+
+macro_rules! contract {
+    ($($name:ident),+ $(,)?) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let dir = tempfile::tempdir().unwrap();
+            contract::$name(|| opened(dir.path(), StreamLimits::default())).await;
+        }
+    )+};
+}
+
+contract!(
+    numbers_are_dense_and_in_order,
+    reads_page_by_page,
+    the_same_key_is_kept_once,
+    a_key_belongs_to_one_sender_in_one_conversation,
+    redelivery_after_a_restart_gets_the_first_receipt,
+    numbers_go_on_after_a_restart,
+    a_thousand_appends_at_once_are_dense,
+    racing_duplicates_share_one_receipt,
+    tails_see_everything_in_order,
+    a_dropped_tail_holds_nobody_up,
+    an_append_completes_when_its_caller_leaves,
+    every_kind_of_event_comes_back_as_it_was,
+);
+
+#[tokio::test]
+async fn a_full_disk_refuses_and_consumes_no_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = StreamLimits { max_bytes: Some(128 << 10), ..StreamLimits::default() };
+    let stream = opened(dir.path(), limits);
+    let id = talk(1);
+    let mut kept = 0;
+    let refused = loop {
+        match stream.append(says(id, &format!("k{kept}"), &"x".repeat(2_000))).await {
+            Ok(receipt) => {
+                kept += 1;
+                assert_eq!(receipt.seq, kept);
+            }
+            Err(why) => break why,
+        }
+    };
+    assert_eq!(refused, AppendError::Full);
+    assert!(kept > 10);
+    assert_eq!(stream.head(id).await.unwrap(), kept);
+    assert_eq!(
+        stream.read(id, 0, 1_000).await.unwrap().len() as u64,
+        kept,
+        "nothing of the refused append is there"
+    );
+    let again = stream.append(says(id, "k0", "again")).await.unwrap();
+    assert!(again.duplicate, "what was kept keeps its receipt");
+
+    drop(stream);
+    let roomy = opened(dir.path(), StreamLimits::default());
+    let receipt = roomy.append(says(id, &format!("k{kept}"), "now")).await.unwrap();
+    assert_eq!((receipt.seq, receipt.duplicate), (kept + 1, false));
+}
+
+#[tokio::test]
+async fn the_writer_goes_on_after_a_full_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = StreamLimits { max_bytes: Some(128 << 10), ..StreamLimits::default() };
+    let stream = opened(dir.path(), limits);
+    let huge = says(talk(1), "huge", &"x".repeat(200_000));
+    assert_eq!(stream.append(huge.clone()).await, Err(AppendError::Full));
+    assert_eq!(stream.append(huge).await, Err(AppendError::Full));
+    assert_eq!(stream.append(says(talk(1), "small", "fits")).await.unwrap().seq, 1);
+}
+
+#[tokio::test]
+async fn a_full_queue_is_overload_and_not_a_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = StreamLimits { queue: 4, tail: 1, batch: 1, ..StreamLimits::default() };
+    let stream = opened(dir.path(), limits);
+    let unread = stream.tail();
+    let mut waiting = JoinSet::new();
+    for n in 0..64 {
+        let stream = Arc::clone(&stream);
+        waiting.spawn(async move { stream.append(says(talk(1), &format!("k{n}"), "x")).await });
+    }
+    // The tail holds one batch, the writer a second one and the queue four more: the others are refused.
+    let mut refused = 0;
+    while refused < 58 {
+        let done = tokio::time::timeout(Duration::from_secs(10), waiting.join_next()).await;
+        match done.unwrap().unwrap().unwrap() {
+            Err(AppendError::Overloaded) => refused += 1,
+            other => assert!(other.is_ok(), "{other:?}"),
+        }
+    }
+    drop(unread);
+    let mut kept = 0;
+    while let Some(done) = waiting.join_next().await {
+        match done.unwrap() {
+            Err(AppendError::Overloaded) => {}
+            other => kept = kept.max(other.unwrap().seq),
+        }
+    }
+    assert_eq!(stream.head(talk(1)).await.unwrap(), kept);
+}
+
+#[tokio::test]
+async fn an_unread_tail_does_not_hold_up_closing() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = StreamLimits { tail: 1, batch: 1, ..StreamLimits::default() };
+    let stream = opened(dir.path(), limits.clone());
+    let _unread = stream.tail();
+    for n in 0..2 {
+        stream.append(says(talk(1), &format!("k{n}"), "x")).await.unwrap();
+    }
+    tokio::task::spawn_blocking(move || drop(stream)).await.unwrap();
+    assert_eq!(opened(dir.path(), limits).head(talk(1)).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn an_unreadable_record_is_an_error_that_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let stream = opened(dir.path(), StreamLimits::default());
+    for n in 1..=3 {
+        stream.append(says(talk(7), &format!("k{n}"), "x")).await.unwrap();
+    }
+    let file = Connection::open(dir.path().join("stream.db")).unwrap();
+    for (damage, word) in [("format = 9", "format 9"), ("format = 1, body = x'7b'", "EOF")] {
+        file.execute(&format!("UPDATE events SET {damage} WHERE seq = 2"), []).unwrap();
+        let why = stream.read(talk(7), 0, 10).await.unwrap_err().0;
+        assert!(why.contains("event 2 of conversation 7") && why.contains(word), "{why}");
+    }
+    assert_eq!(stream.read(talk(7), 2, 10).await.unwrap().len(), 1, "the others are readable");
+    assert_eq!(stream.append(says(talk(7), "k4", "x")).await.unwrap().seq, 4);
+}
+
+#[tokio::test]
+async fn a_folder_is_open_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = opened(dir.path(), StreamLimits::default());
+    let second = open(dir.path(), Clock::system(), StreamLimits::default());
+    assert!(matches!(second.err(), Some(OpenError::InUse(_))));
+    drop(first);
+    opened(dir.path(), StreamLimits::default());
+}
+
+#[tokio::test]
+async fn a_newer_file_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(opened(dir.path(), StreamLimits::default()));
+    let file = Connection::open(dir.path().join("stream.db")).unwrap();
+    file.pragma_update(None, "user_version", 99).unwrap();
+    let refused = open(dir.path(), Clock::system(), StreamLimits::default());
+    assert!(matches!(refused.err(), Some(OpenError::Newer { found: 99, .. })));
+}
+
+#[test]
+fn heads_are_bounded_and_keep_the_latest() {
+    let mut heads = Heads::new(100);
+    for n in 1..=1_000 {
+        heads.set(ConversationId::new(n).unwrap(), n);
+        assert!(heads.len() <= 100);
+    }
+    assert_eq!(heads.get(talk(1_000)), Some(1_000));
+    assert_eq!(heads.get(talk(1)), None);
+}
+
+/// `cargo test -p kefu how_fast -- --ignored --nocapture`
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn how_fast() {
+    const EACH: usize = 200;
+    let dir = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+    let stream = opened(dir.path(), StreamLimits::default());
+    for senders in [64_usize, 512] {
+        let started = Instant::now();
+        let mut tasks = JoinSet::new();
+        for sender in 0..senders {
+            let stream = Arc::clone(&stream);
+            tasks.spawn(async move {
+                let mut took = Vec::with_capacity(EACH);
+                for n in 0..EACH {
+                    let event =
+                        says(talk(sender as u64 + 1), &format!("{senders}-{n}"), &"x".repeat(200));
+                    let sent = Instant::now();
+                    stream.append(event).await.unwrap();
+                    took.push(sent.elapsed());
+                }
+                took
+            });
+        }
+        let mut took: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
+        took.sort_unstable();
+        let rate = took.len() as f64 / started.elapsed().as_secs_f64();
+        let p99 = took[took.len() * 99 / 100];
+        writeln!(std::io::stderr(), "{senders} senders: {rate:.0}/s, p99 {p99:?}").unwrap();
+    }
+}
