@@ -5,6 +5,7 @@
 // 0 nouns
 pub mod domain;
 // 1 ground
+pub mod config;
 pub mod runtime;
 // 2 seams
 pub mod storage;

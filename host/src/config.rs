@@ -1,0 +1,100 @@
+//! Config: one file and the environment, read once at start into one small struct per part.
+//!
+//! Every unknown key and every bad value is reported at once, with where it was written, its key and what is expected.
+//! `config/kefu.toml` documents each key with its default and the reason for it, and a test keeps the two the same.
+//! A variable `KEFU__SECTION__KEY` overrides `section.key`. No part ever sees the whole.
+
+mod auth;
+mod limits;
+mod plugins;
+mod reader;
+mod server;
+mod sessions;
+mod stream;
+mod telemetry;
+mod transport;
+
+#[cfg(test)]
+mod tests;
+
+pub use auth::Auth;
+pub use limits::Limits;
+pub use plugins::Plugins;
+pub use reader::{Problem, Problems};
+pub use server::{Network, Server};
+pub use sessions::Sessions;
+pub use stream::Stream;
+pub use telemetry::{LogFormat, Telemetry};
+pub use transport::Transport;
+
+use std::path::Path;
+
+use reader::Reader;
+
+/// Everything that can be set.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "each section is documented where it is defined")]
+pub struct Config {
+    pub server: Server,
+    pub transport: Transport,
+    pub limits: Limits,
+    pub auth: Auth,
+    pub sessions: Sessions,
+    pub stream: Stream,
+    pub plugins: Plugins,
+    pub telemetry: Telemetry,
+}
+
+impl Config {
+    /// Reads a file and the environment. Without a path: `kefu.toml`, then `config/kefu.toml`, then the defaults.
+    ///
+    /// # Errors
+    /// All problems found, at once.
+    pub fn load(path: Option<&Path>) -> Result<Self, Problems> {
+        let usual = ["kefu.toml", "config/kefu.toml"].map(Path::new);
+        let found = path.or_else(|| usual.into_iter().find(|path| path.exists()));
+        let text = match found {
+            Some(path) => std::fs::read_to_string(path)
+                .map_err(|error| Problems::unreadable(path, &error.to_string()))?,
+            None => String::new(),
+        };
+        let name = found.map_or("defaults".into(), |path| path.display().to_string());
+        Self::parse(&name, &text, std::env::vars())
+    }
+
+    /// Reads from text and a given environment; `name` is what problems call the text.
+    ///
+    /// # Errors
+    /// All problems found, at once.
+    pub fn parse(
+        name: &str,
+        text: &str,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, Problems> {
+        let mut reader = Reader::new(name, text, environment)?;
+        let config = Self::read(&mut reader);
+        reader.finish()?;
+        Ok(config)
+    }
+
+    fn read(reader: &mut Reader) -> Self {
+        Self {
+            server: reader.section("server", Server::read),
+            transport: reader.section("transport", Transport::read),
+            limits: reader.section("limits", Limits::read),
+            auth: reader.section("auth", Auth::read),
+            sessions: reader.section("sessions", Sessions::read),
+            stream: reader.section("stream", Stream::read),
+            plugins: reader.section("plugins", Plugins::read),
+            telemetry: reader.section("telemetry", Telemetry::read),
+        }
+    }
+
+    /// Every key with the value in force, as `section.key = value` lines.
+    #[must_use]
+    pub fn print(name: &str, text: &str) -> Option<String> {
+        let mut reader = Reader::new(name, text, std::env::vars()).ok()?;
+        let _ = Self::read(&mut reader);
+        Some(reader.asked().iter().map(|(key, value)| format!("{key} = {value}\n")).collect())
+    }
+}
