@@ -12,5 +12,6 @@ pub mod inspection;
 pub mod people;
 pub mod plugin;
 pub mod rate;
+pub mod recent;
 pub mod refusal;
 pub mod routing;

@@ -74,7 +74,8 @@ pub struct Conversation {
     pub closed_at: Option<Millis>,
     /// Rating, 1–5.
     pub rating: Option<u8>,
-    /// Agents that must not get it again (they lost or left it).
+    /// Agents that handed it back to a team: routing does not give it to them again, they may take it by hand.
+    /// (One that vanished or signed off is not among them: when it is back it may well answer on.)
     pub declined: Vec<AgentId>,
     /// Raised by one with every change.
     pub version: u64,
@@ -136,6 +137,7 @@ pub fn apply(row: &Conversation, command: Command, now: Millis) -> Result<Change
             vec![EventBody::Assigned { agent, name, decision }]
         }
         (State::Active, Command::Requeue(cause)) => {
+            next.agent = None;
             requeue(&mut next, now);
             vec![EventBody::Queued { cause }]
         }
@@ -182,7 +184,11 @@ fn assign(next: &mut Conversation, agent: AgentId, now: Millis) {
 
 fn requeue(next: &mut Conversation, now: Millis) {
     next.state = State::Waiting;
-    next.declined.extend(next.agent.take());
+    if let Some(agent) = next.agent.take()
+        && !next.declined.contains(&agent)
+    {
+        next.declined.push(agent);
+    }
     next.assigned_at = None;
     next.waiting_since = now;
 }
@@ -207,3 +213,6 @@ fn transfer(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -145,3 +145,6 @@ pub type Seq = u64;
 
 /// Milliseconds since the Unix epoch, by the server's clock.
 pub type Millis = u64;
+
+#[cfg(test)]
+mod tests;

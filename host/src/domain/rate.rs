@@ -41,3 +41,6 @@ impl Bucket {
         Err((wait.ceil() as u64).clamp(1, 3_600_000))
     }
 }
+
+#[cfg(test)]
+mod tests;

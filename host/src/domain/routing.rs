@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::conversation::Conversation;
 use super::ids::{AgentId, ConversationId, DecisionId, GenerationId, Millis, SiteId, TeamId};
-use super::plugin::Outcome;
+use super::plugin::{Candidate, Outcome, Ranking, RoutingInput};
 
 /// A skill a conversation needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,7 +89,7 @@ pub struct Decision {
     /// In whose queue.
     pub team: TeamId,
     /// What the policy was given.
-    pub input: super::plugin::RoutingInput,
+    pub input: RoutingInput,
     /// Agents that the hard rules left out, with the rule.
     pub excluded: Vec<(AgentId, String, Excluded)>,
     /// Candidates, best first.
@@ -108,3 +109,58 @@ pub struct Decision {
     /// Wall time of the call in microseconds.
     pub micros: u64,
 }
+
+/// The hard rules, in the order they are explained: the first that fails is the reason.
+#[must_use]
+pub fn excluded(row: &Conversation, contender: &Contender) -> Option<Excluded> {
+    if !contender.teams.contains(&row.team) {
+        return Some(Excluded::OtherTeam);
+    }
+    if !contender.online {
+        return Some(Excluded::NotOnline);
+    }
+    if !contender.present {
+        return Some(Excluded::Absent);
+    }
+    if row.declined.contains(&contender.agent) {
+        return Some(Excluded::Declined);
+    }
+    let able = |need: &SkillNeed| contender.level(&need.skill) >= need.level;
+    if !row.needs.iter().filter(|need| need.required).all(able) {
+        return Some(Excluded::LacksSkill);
+    }
+    (contender.active >= contender.capacity).then_some(Excluded::AtCapacity)
+}
+
+impl Contender {
+    /// Its level in a skill, compared without case; 0 when it lacks it.
+    #[must_use]
+    pub fn level(&self, skill: &str) -> u8 {
+        let same = |(name, _): &&(String, u8)| name.to_lowercase() == skill.to_lowercase();
+        self.skills.iter().find(same).map_or(0, |(_, level)| *level)
+    }
+}
+
+/// The order in which candidates are asked: score, then the longest idle, then the lowest id. Gives indexes.
+#[must_use]
+pub fn order(candidates: &[Candidate], scores: &[f64]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..candidates.len().min(scores.len())).collect();
+    order.sort_by(|&a, &b| {
+        scores[b]
+            .total_cmp(&scores[a])
+            .then(candidates[b].idle_ms.cmp(&candidates[a].idle_ms))
+            .then(candidates[a].agent.cmp(&candidates[b].agent))
+    });
+    order
+}
+
+/// What answers when no policy does: the least loaded, then (by [`order`]) the longest idle.
+#[must_use]
+pub fn least_loaded(input: &RoutingInput) -> Ranking {
+    let free = |c: &Candidate| 1.0 - f64::from(c.active) / f64::from(c.capacity.max(1));
+    let scores: Vec<f64> = input.candidates.iter().map(free).collect();
+    Ranking { factors: scores.clone(), scores, factor_names: vec!["free".into()] }
+}
+
+#[cfg(test)]
+mod tests;
