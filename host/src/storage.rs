@@ -5,6 +5,12 @@
 //! right after and then `settled`. What a crash leaves in `pending` is appended again at start; client keys make that
 //! harmless.
 
+mod sqlite;
+
+#[cfg(test)]
+mod contract;
+
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -224,3 +230,12 @@ impl<T: People + Conversations + Plugins> Storage for T {}
 
 /// A shared handle.
 pub type Handle = Arc<dyn Storage>;
+
+/// Opens the embedded storage (`kefu.db`) in `dir`, creating both when they are not there and bringing the tables up
+/// to date.
+///
+/// # Errors
+/// When the folder or file cannot be used, or was written by a newer version.
+pub async fn open(dir: &Path) -> Stored<Handle> {
+    Ok(Arc::new(sqlite::Sqlite::open(dir).await?))
+}

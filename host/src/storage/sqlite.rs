@@ -1,0 +1,91 @@
+//! Storage in one SQLite file through sqlx: one connection that writes, a few that read.
+//!
+//! Every change runs in `BEGIN IMMEDIATE … COMMIT` on the one writing connection, so a compare-and-set or a capacity
+//! check cannot be overtaken between its read and its write. Readers never wait for it (WAL).
+
+mod conversations;
+mod people;
+mod plugins;
+mod row;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Sqlite as Engine, Transaction};
+
+use super::{StorageError, Stored};
+
+/// Connections that read at the same time; further reads wait.
+const READERS: u32 = 4;
+/// How long a call waits for a connection or for a lock.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite/storage");
+
+/// The adapter.
+pub(super) struct Sqlite {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl Sqlite {
+    pub(super) async fn open(dir: &Path) -> Stored<Self> {
+        std::fs::create_dir_all(dir)
+            .map_err(|e| StorageError::Unavailable(format!("{}: {e}", dir.display())))?;
+        let options = SqliteConnectOptions::new()
+            .filename(dir.join("kefu.db"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(PATIENCE);
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(PATIENCE)
+            .connect_with(options.clone())
+            .await
+            .map_err(failed)?;
+        MIGRATIONS.run(&writer).await.map_err(|e| StorageError::Unavailable(e.to_string()))?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(PATIENCE)
+            .connect_with(options.create_if_missing(false).pragma("query_only", "ON"))
+            .await
+            .map_err(failed)?;
+        Ok(Self { writer, readers })
+    }
+
+    /// The right to write until it is committed or dropped (which takes everything back).
+    async fn begin(&self) -> Stored<Transaction<'static, Engine>> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)
+    }
+}
+
+/// A database error as the decision a caller can take.
+fn failed(error: sqlx::Error) -> StorageError {
+    const SQLITE_FULL: i32 = 13;
+    let Some(database) = error.as_database_error() else {
+        return StorageError::Unavailable(error.to_string());
+    };
+    let code = database.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or(0);
+    if code & 0xff == SQLITE_FULL {
+        return StorageError::Full;
+    }
+    if database.is_unique_violation() {
+        return StorageError::Taken(taken(database.message()));
+    }
+    StorageError::Unavailable(error.to_string())
+}
+
+/// What a `UNIQUE constraint failed: table.column` is about, in people's words.
+fn taken(message: &str) -> &'static str {
+    const NAMES: [(&str, &str); 3] =
+        [("agents.login", "login"), ("teams.name", "team name"), ("sites.key", "site key")];
+    NAMES.iter().find(|(column, _)| message.contains(column)).map_or("id", |(_, name)| name)
+}

@@ -1,0 +1,233 @@
+//! Accounts, teams, sites and visitors as rows.
+
+use async_trait::async_trait;
+use sqlx::query;
+use sqlx::sqlite::SqliteRow;
+
+use super::row::{Columns, all, json, one, signed, word};
+use super::{Sqlite, failed};
+use crate::domain::agent::{Agent, Status};
+use crate::domain::ids::{AgentId, SiteId, TeamId, VisitorId};
+use crate::domain::people::{Site, Team, Visitor};
+use crate::storage::{People, Stored};
+
+#[async_trait]
+impl People for Sqlite {
+    async fn add_agent(&self, agent: &Agent, password_hash: &str) -> Stored<()> {
+        query(
+            "INSERT INTO agents (id, login, name, role, teams, skills, capacity, quality, status,
+                 idle_since, enabled, epoch, password_hash)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(signed(agent.id.get()))
+        .bind(&agent.login)
+        .bind(&agent.name)
+        .bind(word(&agent.role)?)
+        .bind(json(&agent.teams)?)
+        .bind(json(&agent.skills)?)
+        .bind(agent.capacity)
+        .bind(agent.quality)
+        .bind(word(&agent.status)?)
+        .bind(signed(agent.idle_since))
+        .bind(agent.enabled)
+        .bind(agent.epoch)
+        .bind(password_hash)
+        .execute(&self.writer)
+        .await
+        .map_err(failed)?;
+        Ok(())
+    }
+
+    async fn agent(&self, id: AgentId) -> Stored<Option<Agent>> {
+        let found = query("SELECT * FROM agents WHERE id = ?").bind(signed(id.get()));
+        one(found.fetch_optional(&self.readers).await, read_agent)
+    }
+
+    async fn agent_by_login(&self, login: &str) -> Stored<Option<(Agent, String)>> {
+        let found = query("SELECT * FROM agents WHERE login = ?").bind(login);
+        one(found.fetch_optional(&self.readers).await, |row| {
+            Ok((read_agent(row)?, Columns::new("agent", row).raw("password_hash")?))
+        })
+    }
+
+    async fn agents(&self) -> Stored<Vec<Agent>> {
+        all(query("SELECT * FROM agents ORDER BY login").fetch_all(&self.readers).await, read_agent)
+    }
+
+    async fn update_agent(&self, agent: &Agent) -> Stored<bool> {
+        let update = query(
+            "UPDATE agents SET login = ?, name = ?, role = ?, teams = ?, skills = ?, capacity = ?,
+                 enabled = ?, epoch = ? WHERE id = ?",
+        )
+        .bind(&agent.login)
+        .bind(&agent.name)
+        .bind(word(&agent.role)?)
+        .bind(json(&agent.teams)?)
+        .bind(json(&agent.skills)?)
+        .bind(agent.capacity)
+        .bind(agent.enabled)
+        .bind(agent.epoch)
+        .bind(signed(agent.id.get()));
+        Ok(update.execute(&self.writer).await.map_err(failed)?.rows_affected() == 1)
+    }
+
+    async fn set_password(&self, id: AgentId, password_hash: &str) -> Stored<bool> {
+        let update = query("UPDATE agents SET password_hash = ?, epoch = epoch + 1 WHERE id = ?")
+            .bind(password_hash)
+            .bind(signed(id.get()));
+        Ok(update.execute(&self.writer).await.map_err(failed)?.rows_affected() == 1)
+    }
+
+    async fn set_status(&self, id: AgentId, status: Status) -> Stored<bool> {
+        let update = query("UPDATE agents SET status = ? WHERE id = ?")
+            .bind(word(&status)?)
+            .bind(signed(id.get()));
+        Ok(update.execute(&self.writer).await.map_err(failed)?.rows_affected() == 1)
+    }
+
+    async fn blend_quality(&self, id: AgentId, score: f64) -> Stored<()> {
+        let score = if score.is_finite() { score.clamp(0.0, 1.0) } else { return Ok(()) };
+        query("UPDATE agents SET quality = quality + (? - quality) * 0.1 WHERE id = ?")
+            .bind(score)
+            .bind(signed(id.get()))
+            .execute(&self.writer)
+            .await
+            .map_err(failed)?;
+        Ok(())
+    }
+
+    async fn add_team(&self, team: &Team) -> Stored<()> {
+        query("INSERT INTO teams (id, name) VALUES (?, ?)")
+            .bind(signed(team.id.get()))
+            .bind(&team.name)
+            .execute(&self.writer)
+            .await
+            .map_err(failed)?;
+        Ok(())
+    }
+
+    async fn teams(&self) -> Stored<Vec<Team>> {
+        all(query("SELECT * FROM teams ORDER BY name").fetch_all(&self.readers).await, |row| {
+            let columns = Columns::new("team", row);
+            Ok(Team { id: columns.id("id", TeamId::new)?, name: columns.raw("name")? })
+        })
+    }
+
+    async fn add_site(&self, site: &Site) -> Stored<()> {
+        query(
+            "INSERT INTO sites (key, name, team, origins, widget, enabled, id)
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&site.key)
+        .bind(&site.name)
+        .bind(signed(site.team.get()))
+        .bind(json(&site.origins)?)
+        .bind(json(&site.widget)?)
+        .bind(site.enabled)
+        .bind(signed(site.id.get()))
+        .execute(&self.writer)
+        .await
+        .map_err(failed)?;
+        Ok(())
+    }
+
+    async fn update_site(&self, site: &Site) -> Stored<bool> {
+        let update = query(
+            "UPDATE sites SET key = ?, name = ?, team = ?, origins = ?, widget = ?, enabled = ?
+             WHERE id = ?",
+        )
+        .bind(&site.key)
+        .bind(&site.name)
+        .bind(signed(site.team.get()))
+        .bind(json(&site.origins)?)
+        .bind(json(&site.widget)?)
+        .bind(site.enabled)
+        .bind(signed(site.id.get()));
+        Ok(update.execute(&self.writer).await.map_err(failed)?.rows_affected() == 1)
+    }
+
+    async fn site_by_key(&self, key: &str) -> Stored<Option<Site>> {
+        let found = query("SELECT * FROM sites WHERE key = ?").bind(key);
+        one(found.fetch_optional(&self.readers).await, read_site)
+    }
+
+    async fn site(&self, id: SiteId) -> Stored<Option<Site>> {
+        let found = query("SELECT * FROM sites WHERE id = ?").bind(signed(id.get()));
+        one(found.fetch_optional(&self.readers).await, read_site)
+    }
+
+    async fn sites(&self) -> Stored<Vec<Site>> {
+        all(query("SELECT * FROM sites ORDER BY key").fetch_all(&self.readers).await, read_site)
+    }
+
+    async fn add_visitor(&self, visitor: &Visitor) -> Stored<()> {
+        query(
+            "INSERT INTO visitors (id, site, name, created_at, last_agent) VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(signed(visitor.id.get()))
+        .bind(signed(visitor.site.get()))
+        .bind(&visitor.name)
+        .bind(signed(visitor.created_at))
+        .bind(visitor.last_agent.map(|agent| signed(agent.get())))
+        .execute(&self.writer)
+        .await
+        .map_err(failed)?;
+        Ok(())
+    }
+
+    async fn visitor(&self, id: VisitorId) -> Stored<Option<Visitor>> {
+        let found = query("SELECT * FROM visitors WHERE id = ?").bind(signed(id.get()));
+        one(found.fetch_optional(&self.readers).await, |row| {
+            let columns = Columns::new("visitor", row);
+            Ok(Visitor {
+                id: columns.id("id", VisitorId::new)?,
+                site: columns.id("site", SiteId::new)?,
+                name: columns.raw("name")?,
+                created_at: columns.number("created_at")?,
+                last_agent: columns.optional_id("last_agent", AgentId::new)?,
+            })
+        })
+    }
+
+    async fn update_visitor(&self, visitor: &Visitor) -> Stored<()> {
+        query("UPDATE visitors SET name = ?, last_agent = ? WHERE id = ?")
+            .bind(&visitor.name)
+            .bind(visitor.last_agent.map(|agent| signed(agent.get())))
+            .bind(signed(visitor.id.get()))
+            .execute(&self.writer)
+            .await
+            .map_err(failed)?;
+        Ok(())
+    }
+}
+
+fn read_agent(row: &SqliteRow) -> Stored<Agent> {
+    let columns = Columns::new("agent", row);
+    Ok(Agent {
+        id: columns.id("id", AgentId::new)?,
+        login: columns.raw("login")?,
+        name: columns.raw("name")?,
+        role: columns.word("role")?,
+        teams: columns.json("teams")?,
+        skills: columns.json("skills")?,
+        capacity: columns.number("capacity")?,
+        quality: columns.raw("quality")?,
+        status: columns.word("status")?,
+        idle_since: columns.number("idle_since")?,
+        enabled: columns.raw("enabled")?,
+        epoch: columns.number("epoch")?,
+    })
+}
+
+fn read_site(row: &SqliteRow) -> Stored<Site> {
+    let columns = Columns::new("site", row);
+    Ok(Site {
+        id: columns.id("id", SiteId::new)?,
+        key: columns.raw("key")?,
+        name: columns.raw("name")?,
+        team: columns.id("team", TeamId::new)?,
+        origins: columns.json("origins")?,
+        widget: columns.json("widget")?,
+        enabled: columns.raw("enabled")?,
+    })
+}
