@@ -1,0 +1,19 @@
+// What carries frames: a WebSocket or a parked poll. A carrier lives once: it opens, delivers, dies.
+
+import type { ClientFrame, ServerFrame } from './frames'
+
+export interface CarrierEvents {
+  frame(frame: ServerFrame): void
+  /** Called once; nothing comes after it. */
+  down(why: string, retryAfterMs?: number): void
+}
+
+export interface Carrier {
+  readonly kind: 'websocket' | 'longpoll'
+  send(frame: ClientFrame): void
+  /** Ends it quietly: `down` is not called. */
+  close(): void
+}
+
+export type Hello = Extract<ClientFrame, { type: 'hello' }>
+export type OpenCarrier = (base: string, hello: Hello, on: CarrierEvents) => Carrier

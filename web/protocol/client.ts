@@ -1,0 +1,455 @@
+// The client both surfaces use: what is known of every conversation, what is still to be sent, what just happened.
+// It owns no view and no clock of its own. Listen with `on`; read `threads`, `summaries`, `positions`.
+
+import { Connection } from './connection'
+import type { ConnectionOptions, ConnectionState } from './connection'
+import type {
+  Ack, ByeCode, Draft, Failure, Id, KefuEvent, Party, Position, Seen, ServerFrame, Signal, Status,
+  Summary, Target, Typing, Welcome, You,
+} from './frames'
+import { sameParty } from './frames'
+import { LOCAL, Outbox, lane } from './outbox'
+import type { Entry, Store } from './outbox'
+import { Thread } from './thread'
+import type { Row } from './thread'
+
+export interface ClientOptions {
+  /** Origin of the server; the page's own when missing. */
+  base?: string
+  /** Name and version, ≤ 64 characters, for the server's log. */
+  client: string
+  /** The token; nothing when the session cookie speaks for us. */
+  token?: () => string | undefined | Promise<string | undefined>
+  /** Keeps drafts over a reload. */
+  store?: Store
+  /** Name prefix in the store: one per site or account. */
+  storeName?: string
+  carriers?: ConnectionOptions['carriers']
+  now?: () => number
+}
+
+export interface ClientEvents {
+  state: [ConnectionState]
+  welcome: [Welcome]
+  /** An event that is new to this client. */
+  event: [KefuEvent]
+  /** A row appeared or changed. */
+  row: [Row, Id]
+  /** A row went away (a deleted draft). */
+  removed: [string, Id]
+  /** A conversation opened here got its id. */
+  opened: [{ key: string; conversation: Id }]
+  ack: [Ack]
+  conversation: [Summary]
+  gone: [Id]
+  position: [Position]
+  typing: [Typing]
+  seen: [Seen]
+  report: [unknown]
+  me: [You]
+  /** A refusal: of a draft (it has a `key`) or of a signal. */
+  error: [Failure]
+  /** The server will not have us: sign in again, reload, or another tab took over. */
+  stopped: [ByeCode]
+}
+
+type Listener<E extends keyof ClientEvents> = (...args: ClientEvents[E]) => void
+
+const ACK_TIMEOUT_MS = 10_000
+const GIVE_UP_MS = 30_000
+const FATAL: ReadonlySet<string> = new Set([
+  'bad_frame', 'too_large', 'forbidden', 'not_found', 'conflict', 'invalid', 'blocked',
+])
+
+export class Client {
+  you: You | undefined
+  limits = { text_bytes: 8_192, frame_bytes: 65_536 }
+  readonly threads = new Map<Id, Thread>()
+  readonly summaries = new Map<Id, Summary>()
+  readonly positions = new Map<Id, Position>()
+  readonly outbox: Outbox
+  /** Server clock minus ours, for display of ages only. */
+  skew = 0
+
+  private readonly connection: Connection
+  private readonly listeners = new Map<string, Set<(...args: never[]) => void>>()
+  private readonly following = new Set<Id>()
+  private readonly typingSent = new Map<Id, number>()
+  private pump: ReturnType<typeof setInterval> | undefined
+  private lostAt = 0
+
+  constructor(private readonly options: ClientOptions) {
+    this.outbox = new Outbox(options.store, `${options.storeName ?? 'kefu'}:outbox`)
+    this.connection = new Connection(
+      {
+        base: options.base ?? globalThis.location?.origin ?? 'http://localhost',
+        hello: async () => {
+          const token = await options.token?.()
+          return {
+            type: 'hello', protocol: 1, resume: this.resume(), client: options.client,
+            ...(token === undefined ? {} : { token }),
+          }
+        },
+        ...(options.carriers ? { carriers: options.carriers } : {}),
+        now: () => this.now(),
+      },
+      {
+        state: (state) => this.changed(state),
+        welcome: (frame) => this.welcomed(frame),
+        frame: (frame) => this.hear(frame),
+        stopped: (code) => this.emit('stopped', code),
+      },
+    )
+    for (const entry of this.outbox.entries) this.show(entry)
+  }
+
+  get state(): ConnectionState {
+    return this.connection.state
+  }
+
+  /** `websocket` or `longpoll`, once connected. */
+  get carrier(): string | undefined {
+    return this.connection.kind
+  }
+
+  on<E extends keyof ClientEvents>(event: E, listener: Listener<E>): () => void {
+    const set = this.listeners.get(event) ?? new Set()
+    const any = listener as unknown as (...args: never[]) => void
+    this.listeners.set(event, set.add(any))
+    return () => set.delete(any)
+  }
+
+  start(): void {
+    this.lostAt ||= this.now()
+    this.pump ??= setInterval(() => this.flush(), 500)
+    this.connection.start()
+  }
+
+  stop(bye = false): void {
+    clearInterval(this.pump)
+    this.pump = undefined
+    this.connection.stop(bye)
+  }
+
+  /** Network back, page shown again. */
+  hurry(): void {
+    this.connection.hurry()
+  }
+
+  thread(id: Id): Thread {
+    let thread = this.threads.get(id)
+    if (!thread) this.threads.set(id, thread = new Thread(id))
+    return thread
+  }
+
+  isMe(party: Party): boolean {
+    return this.you !== undefined && sameParty(party, this.you)
+  }
+
+  // — drafts: kept and repeated until the server answers —
+
+  open(form: Omit<Extract<Draft, { type: 'open' }>, 'type' | 'key'>): string {
+    return this.enqueue({ type: 'open', key: newKey(), ...form })
+  }
+
+  /** To a conversation, or to `LOCAL + key` of one that is being opened. */
+  send(conversation: Id, text: string, note = false): string {
+    const key = newKey()
+    return this.enqueue({ type: 'send', key, conversation, text, ...(note ? { note } : {}) })
+  }
+
+  close(conversation: Id): string {
+    return this.enqueue({ type: 'close', key: newKey(), conversation })
+  }
+
+  rate(conversation: Id, score: number, comment?: string): string {
+    const more = comment ? { comment } : {}
+    return this.enqueue({ type: 'rate', key: newKey(), conversation, score, ...more })
+  }
+
+  transfer(conversation: Id, to: Target, note?: string): string {
+    const more = note ? { note } : {}
+    return this.enqueue({ type: 'transfer', key: newKey(), conversation, to, ...more })
+  }
+
+  take(conversation: Id): string {
+    return this.enqueue({ type: 'take', key: newKey(), conversation })
+  }
+
+  /** Tries a failed draft again under the same key. */
+  retry(key: string): void {
+    const entry = this.outbox.find(key)
+    if (!entry) return
+    delete entry.failed
+    entry.notBefore = 0
+    entry.sentAt = 0
+    entry.at = this.now()
+    this.outbox.save()
+    const row = this.rowOf(entry)
+    if (row) {
+      row.state = 'sending'
+      delete row.error
+      delete row.reason
+      this.emit('row', row, lane(entry.draft))
+    }
+    this.flush()
+  }
+
+  /** Forgets a draft that was not sent; answers its text. */
+  discard(key: string): string | undefined {
+    const entry = this.outbox.remove(key)
+    if (!entry) return undefined
+    const of = lane(entry.draft)
+    this.threads.get(of)?.remove(key)
+    this.emit('removed', key, of)
+    return entry.draft.type === 'send' ? entry.draft.text : undefined
+  }
+
+  // — signals: may be lost —
+
+  setStatus(status: Status): boolean {
+    return this.say({ type: 'status', status })
+  }
+
+  follow(conversation: Id): void {
+    this.following.add(conversation)
+    this.say({ type: 'follow', conversation, seq: this.thread(conversation).cursor })
+  }
+
+  unfollow(conversation: Id): void {
+    this.following.delete(conversation)
+    this.say({ type: 'unfollow', conversation })
+  }
+
+  /** Renewed at most every 3 s while on. */
+  typing(conversation: Id, on: boolean): void {
+    const last = this.typingSent.get(conversation) ?? 0
+    if (on ? this.now() - last < 3_000 : last === 0) return
+    this.typingSent.set(conversation, on ? this.now() : 0)
+    this.say({ type: 'typing', conversation, on })
+  }
+
+  /** Tells what has been shown (`delivered`) and looked at (`read`). */
+  seen(conversation: Id, read: boolean): void {
+    const thread = this.thread(conversation)
+    const head = thread.cursor
+    if (head === 0 || (read && thread.seen >= head)) return
+    if (read) thread.seen = head
+    this.say({ type: 'seen', conversation, ...(read ? { read: head } : { delivered: head }) })
+  }
+
+  /** Older events fetched over HTTP. */
+  insert(events: KefuEvent[]): void {
+    for (const event of events) this.event(event)
+  }
+
+  /** Removes everything this client keeps, also from the store. */
+  forget(): void {
+    this.outbox.entries = []
+    this.outbox.save()
+    this.threads.clear()
+    this.summaries.clear()
+    this.positions.clear()
+    this.following.clear()
+    this.you = undefined
+  }
+
+  private say(frame: Signal): boolean {
+    return this.connection.say(frame)
+  }
+
+  private enqueue(draft: Draft): string {
+    this.show(this.outbox.add(draft, this.now()))
+    this.flush()
+    return draft.key
+  }
+
+  private show({ draft, at, failed }: Entry): void {
+    if (draft.type !== 'send') return
+    const from: Party = this.you ? { kind: this.you.kind, id: this.you.id } : ME
+    const thread = this.thread(draft.conversation)
+    const row = thread.draft(draft.key, from, draft.text, at + this.skew, draft.note)
+    if (failed) {
+      row.state = 'failed'
+      row.error = failed.code as NonNullable<Row['error']>
+      row.reason = failed.message
+    }
+    this.emit('row', row, draft.conversation)
+  }
+
+  private rowOf(entry: Entry): Row | undefined {
+    return this.threads.get(lane(entry.draft))?.find(entry.draft.key, undefined)
+  }
+
+  private flush(): void {
+    const now = this.now()
+    if (this.state !== 'open') return this.despair(now)
+    for (const entry of this.outbox.due(now, ACK_TIMEOUT_MS)) {
+      entry.sentAt = now
+      this.connection.say(entry.draft)
+    }
+  }
+
+  // Half a minute without a connection: say so beside each draft. They still go out by themselves later.
+  private despair(now: number): void {
+    if (this.lostAt === 0 || now - this.lostAt < GIVE_UP_MS) return
+    for (const entry of this.outbox.entries) {
+      const row = this.rowOf(entry)
+      if (!row || row.state !== 'sending' || now - entry.at < GIVE_UP_MS) continue
+      row.state = 'failed'
+      row.error = 'offline'
+      this.emit('row', row, lane(entry.draft))
+    }
+  }
+
+  private changed(state: ConnectionState): void {
+    if (state === 'open') this.lostAt = 0
+    else this.lostAt ||= this.now()
+    this.emit('state', state)
+  }
+
+  private resume(): { conversation: Id; seq: number }[] {
+    const ids = new Set([...this.following, ...this.summaries.keys()])
+    return [...ids].filter((id) => this.threads.has(id))
+      .map((conversation) => ({ conversation, seq: this.threads.get(conversation)!.cursor }))
+  }
+
+  private welcomed(frame: Welcome): void {
+    this.you = frame.you
+    this.limits = frame.limits
+    this.skew = frame.time - this.now()
+    for (const summary of frame.conversations) this.summaries.set(summary.id, summary)
+    for (const [id, thread] of this.threads) {
+      for (const row of thread.rows) {
+        if (row.from !== ME) continue
+        row.from = { kind: frame.you.kind, id: frame.you.id }
+        this.emit('row', row, id)
+      }
+    }
+    this.outbox.rewind()
+    for (const entry of this.outbox.entries) {
+      const row = this.rowOf(entry)
+      if (row?.error !== 'offline') continue
+      row.state = 'sending'
+      delete row.error
+      this.emit('row', row, lane(entry.draft))
+    }
+    this.emit('welcome', frame)
+    for (const summary of frame.conversations) this.emit('conversation', summary)
+    this.flush()
+  }
+
+  private hear(frame: ServerFrame): void {
+    switch (frame.type) {
+      case 'event': return this.event(frame.event)
+      case 'ack': return this.acked(frame)
+      case 'error': return this.refused(frame)
+      case 'conversation':
+        this.summaries.set(frame.conversation.id, frame.conversation)
+        if (frame.conversation.state !== 'waiting') this.positions.delete(frame.conversation.id)
+        return this.emit('conversation', frame.conversation)
+      case 'gone':
+        this.summaries.delete(frame.conversation)
+        this.positions.delete(frame.conversation)
+        return this.emit('gone', frame.conversation)
+      case 'position':
+        this.positions.set(frame.conversation, frame)
+        return this.emit('position', frame)
+      case 'typing': return this.emit('typing', frame)
+      case 'seen': return this.marked(frame)
+      case 'report': return this.emit('report', frame.report)
+      case 'me':
+        this.you = frame.you
+        return this.emit('me', frame.you)
+    }
+  }
+
+  private event(event: KefuEvent): void {
+    const row = this.thread(event.conversation).apply(event)
+    if (event.key !== undefined && this.isMe(event.from)) this.outbox.remove(event.key)
+    if (!row) return
+    this.emit('row', row, event.conversation)
+    this.emit('event', event)
+  }
+
+  private acked(ack: Ack): void {
+    const entry = this.outbox.remove(ack.key)
+    if (entry?.draft.type === 'open') this.rename(ack)
+    const { key, seq, at, text, rules } = ack
+    const row = this.threads.get(ack.conversation)?.ack(key, seq, at, text, rules)
+    if (row) this.emit('row', row, ack.conversation)
+    this.emit('ack', ack)
+    this.flush()
+  }
+
+  private rename({ key, conversation }: Ack): void {
+    const local = LOCAL + key
+    this.outbox.rename(local, conversation)
+    const rows = this.threads.get(local)?.rows ?? []
+    this.threads.delete(local)
+    const thread = this.thread(conversation)
+    for (const row of rows) {
+      if (!thread.find(row.key, row.seq)) thread.rows.push(row)
+    }
+    this.emit('opened', { key, conversation })
+  }
+
+  private refused(failure: Failure): void {
+    const entry = failure.key === undefined ? undefined : this.outbox.find(failure.key)
+    if (entry) this.refuse(entry, failure)
+    this.emit('error', failure)
+  }
+
+  private refuse(entry: Entry, failure: Failure): void {
+    const of = lane(entry.draft)
+    const row = this.rowOf(entry)
+    if (FATAL.has(failure.code)) {
+      if (entry.draft.type === 'send') {
+        entry.failed = { code: failure.code, message: failure.message }
+        this.outbox.save()
+      } else this.outbox.remove(entry.draft.key)
+      if (row) {
+        row.state = 'failed'
+        row.error = failure.code
+        row.reason = failure.message
+      }
+    } else {
+      entry.notBefore = this.now() + (failure.retry_after_ms ?? 2_000)
+      entry.sentAt = 0
+      if (row) {
+        row.error = failure.code
+        row.retryAt = entry.notBefore
+      }
+    }
+    if (row) this.emit('row', row, of)
+    this.flush()
+  }
+
+  private marked(seen: Seen): void {
+    if (!this.isMe(seen.from)) {
+      const thread = this.thread(seen.conversation)
+      thread.delivered = Math.max(thread.delivered, seen.delivered ?? 0, seen.read ?? 0)
+      thread.read = Math.max(thread.read, seen.read ?? 0)
+    }
+    this.emit('seen', seen)
+  }
+
+  private now(): number {
+    return (this.options.now ?? Date.now)()
+  }
+
+  private emit<E extends keyof ClientEvents>(event: E, ...args: ClientEvents[E]): void {
+    for (const listener of this.listeners.get(event) ?? []) {
+      (listener as unknown as Listener<E>)(...args)
+    }
+  }
+}
+
+/** Stands for us until the first welcome. */
+const ME: Party = { kind: 'visitor', id: '' }
+
+/** 22 random characters. */
+export function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16))
+  return btoa(String.fromCharCode(...bytes)).replace(/[+/=]/g, (c) => ({ '+': '-', '/': '_' })[c] ?? '')
+}

@@ -1,0 +1,109 @@
+// Drafts that the server has not acknowledged. Kept in storage on every change, so a reload goes on sending. One draft
+// per conversation is on the wire at a time: a refusal for speed never lets a later one overtake.
+
+import type { Draft, Id } from './frames'
+
+/** Where text survives a reload. `localStorage` fits; so does nothing at all. */
+export interface Store {
+  get(name: string): string | null
+  set(name: string, value: string): void
+  remove(name: string): void
+}
+
+export interface Entry {
+  draft: Draft
+  /** When it was typed (local clock). */
+  at: number
+  /** Earliest next try (local clock). */
+  notBefore: number
+  /** When it went out on the present connection; 0: it did not. */
+  sentAt: number
+  /** Refused for good: stays until retried or deleted. */
+  failed?: { code: string; message: string }
+}
+
+/** A conversation that does not exist yet: the key of the draft that opens it. */
+export const LOCAL = 'local:'
+
+export function lane(draft: Draft): Id {
+  return draft.type === 'open' ? LOCAL + draft.key : draft.conversation
+}
+
+const MOST = 200
+
+export class Outbox {
+  entries: Entry[] = []
+
+  constructor(private readonly store: Store | undefined, private readonly name: string) {
+    this.entries = this.load()
+  }
+
+  get full(): boolean {
+    return this.entries.length >= MOST
+  }
+
+  add(draft: Draft, now: number): Entry {
+    const entry: Entry = { draft, at: now, notBefore: 0, sentAt: 0 }
+    this.entries.push(entry)
+    this.save()
+    return entry
+  }
+
+  find(key: string): Entry | undefined {
+    return this.entries.find((entry) => entry.draft.key === key)
+  }
+
+  remove(key: string): Entry | undefined {
+    const at = this.entries.findIndex((entry) => entry.draft.key === key)
+    const [entry] = at < 0 ? [] : this.entries.splice(at, 1)
+    if (entry) this.save()
+    return entry
+  }
+
+  /** What may go out now, in order: the first living entry of each lane, unless it is on the wire. */
+  due(now: number, ackTimeout: number): Entry[] {
+    const lanes = new Set<Id>()
+    const due: Entry[] = []
+    for (const entry of this.entries) {
+      if (entry.failed) continue
+      const of = lane(entry.draft)
+      if (lanes.has(of)) continue
+      lanes.add(of)
+      if (of.startsWith(LOCAL) && entry.draft.type !== 'open') continue
+      if (entry.notBefore > now) continue
+      if (entry.sentAt > 0 && now - entry.sentAt < ackTimeout) continue
+      due.push(entry)
+    }
+    return due
+  }
+
+  /** A new connection: nothing is on the wire any more. */
+  rewind(): void {
+    for (const entry of this.entries) entry.sentAt = 0
+  }
+
+  /** The opened conversation has an id now. */
+  rename(from: Id, to: Id): void {
+    for (const { draft } of this.entries) {
+      if (draft.type !== 'open' && draft.conversation === from) draft.conversation = to
+    }
+    this.save()
+  }
+
+  save(): void {
+    if (!this.store) return
+    if (this.entries.length === 0) this.store.remove(this.name)
+    else {
+      this.store.set(this.name, JSON.stringify(this.entries.map((e) => ({ ...e, sentAt: 0 }))))
+    }
+  }
+
+  private load(): Entry[] {
+    try {
+      const list: unknown = JSON.parse(this.store?.get(this.name) ?? '[]')
+      return Array.isArray(list) ? (list as Entry[]).filter((e) => e?.draft?.key) : []
+    } catch {
+      return []
+    }
+  }
+}
