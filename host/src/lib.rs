@@ -16,3 +16,5 @@ pub mod plugins;
 pub mod auth;
 pub mod sessions;
 pub mod conversations;
+// 4 edges
+pub mod api;

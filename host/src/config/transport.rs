@@ -29,7 +29,7 @@ impl Transport {
             idle_timeout_ms: from.duration("idle_timeout", "45s", "10m"),
             poll_wait_ms: from.duration("poll_wait", "30s", "1m"),
             frame_bytes: from.number("frame_bytes", 65_536, 1024..=1_048_576) as usize,
-            outbox_frames: from.number("outbox_frames", 256, 16..=65_536) as usize,
+            outbox_frames: from.number("outbox_frames", 1024, 16..=65_536) as usize,
             connections: from.number("connections", 100_000, 1..=1_000_000) as usize,
         }
     }

@@ -1,0 +1,118 @@
+//! The web pages, embedded in the program: the widget's script, the console, the demo and the stand-alone chat page.
+
+use axum::Router;
+use axum::extract::Path;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use rust_embed::{EmbeddedFile, RustEmbed};
+use sha2::{Digest, Sha256};
+
+use super::Shared;
+use super::answer::Failure;
+use crate::domain::refusal::Refusal;
+
+/// `web/dist`, as `build.rs` found it.
+#[derive(RustEmbed)]
+#[folder = "$OUT_DIR/web"]
+#[allow_missing = true]
+struct Files;
+
+/// The console runs nothing that is not ours and talks to nobody else.
+const CONSOLE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+    img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; \
+    form-action 'self'; frame-ancestors 'none'";
+
+/// The chat and demo pages: the widget puts its styles into a shadow root.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+    img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'";
+
+/// Files whose name contains a hash of their content.
+const HASHED: &str = "assets/";
+
+pub(super) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/", get(|| async { Redirect::temporary("/console/") }))
+        .route("/kefu.js", get(|headers: HeaderMap| async move { file("kefu.js", &headers, None) }))
+        .route("/console", get(|| async { Redirect::permanent("/console/") }))
+        .route("/console/", get(console_start))
+        .route("/console/{*path}", get(console))
+        .route("/demo/{site}", get(demo))
+        .route("/chat/{site}", get(chat))
+        .route("/assets/{*path}", get(asset))
+}
+
+async fn console_start(headers: HeaderMap) -> Result<Response, Failure> {
+    file("console/index.html", &headers, Some(CONSOLE_POLICY))
+}
+
+/// A file of the console, or its start page: the console has addresses of its own.
+async fn console(Path(path): Path<String>, headers: HeaderMap) -> Result<Response, Failure> {
+    let name = format!("console/{path}");
+    match Files::get(&name) {
+        Some(_) => file(&name, &headers, Some(CONSOLE_POLICY)),
+        None if path.contains('.') => Err(Refusal::NotFound("page").into()),
+        None => console_start(headers).await,
+    }
+}
+
+async fn demo(headers: HeaderMap) -> Result<Response, Failure> {
+    file("demo/index.html", &headers, Some(PAGE_POLICY))
+}
+
+async fn chat(headers: HeaderMap) -> Result<Response, Failure> {
+    file("chat/index.html", &headers, Some(PAGE_POLICY))
+}
+
+async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Result<Response, Failure> {
+    file(&format!("assets/{path}"), &headers, None)
+}
+
+fn file(name: &str, asked: &HeaderMap, policy: Option<&'static str>) -> Result<Response, Failure> {
+    let Some(EmbeddedFile { data, metadata }) = Files::get(name) else {
+        return Err(Refusal::NotFound("page (built without web pages?)").into());
+    };
+    let tag = etag(&metadata.sha256_hash());
+    let known =
+        asked.get(header::IF_NONE_MATCH).is_some_and(|given| given.as_bytes() == tag.as_bytes());
+    let mut response = match known {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false => data.into_owned().into_response(),
+    };
+    let headers = response.headers_mut();
+    if let Ok(kind) = HeaderValue::from_str(&content_type(metadata.mimetype())) {
+        headers.insert(header::CONTENT_TYPE, kind);
+    }
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    let cache = match name.contains(HASHED) {
+        true => "public, max-age=31536000, immutable",
+        false => "no-cache",
+    };
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    if let Some(policy) = policy {
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    } else {
+        // The widget's script and its assets are loaded by other sites' pages.
+        headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    }
+    Ok(response)
+}
+
+fn content_type(kind: &str) -> String {
+    match kind.starts_with("text/") || kind == "application/json" {
+        true => format!("{kind}; charset=utf-8"),
+        false => kind.to_owned(),
+    }
+}
+
+/// A strong entity tag of some bytes.
+pub(super) fn etag(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    let hex: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{hex}\"")
+}

@@ -1,0 +1,98 @@
+//! `GET|POST /v1/sites`, `PATCH /v1/sites/{id}`.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, patch};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::body::{Body, Place};
+use super::who::{Admin, Agent};
+use super::{Shared, rules};
+use crate::domain::ids::{SiteId, TeamId};
+use crate::domain::people::{Site, WidgetSettings};
+use crate::domain::refusal::Refusal;
+use crate::runtime::fresh_id;
+
+pub(super) fn routes() -> Router<Shared> {
+    Router::new().route("/v1/sites", get(list).post(add)).route("/v1/sites/{id}", patch(change))
+}
+
+async fn list(State(api): State<Shared>, _: Agent) -> Answer<Json<Value>> {
+    Ok(Json(json!({ "sites": api.storage.sites().await? })))
+}
+
+#[derive(Deserialize)]
+struct NewSite {
+    key: String,
+    name: String,
+    team: TeamId,
+    #[serde(default)]
+    origins: Vec<String>,
+    #[serde(default)]
+    widget: WidgetSettings,
+    enabled: Option<bool>,
+}
+
+async fn add(
+    State(api): State<Shared>,
+    _: Admin,
+    Body(new): Body<NewSite>,
+) -> Answer<(StatusCode, Json<Value>)> {
+    let site = Site {
+        id: SiteId::new(fresh_id(&api.clock)).ok_or(Refusal::Conflict("no id"))?,
+        key: new.key,
+        name: new.name.trim().to_owned(),
+        team: new.team,
+        origins: new.origins,
+        widget: new.widget,
+        enabled: new.enabled.unwrap_or(true),
+    };
+    check(&api, &site).await?;
+    api.storage.add_site(&site).await?;
+    Ok((StatusCode::CREATED, Json(json!({ "site": site }))))
+}
+
+#[derive(Deserialize)]
+struct Changes {
+    key: Option<String>,
+    name: Option<String>,
+    team: Option<TeamId>,
+    origins: Option<Vec<String>>,
+    widget: Option<WidgetSettings>,
+    enabled: Option<bool>,
+}
+
+async fn change(
+    State(api): State<Shared>,
+    _: Admin,
+    Place(id): Place<SiteId>,
+    Body(changes): Body<Changes>,
+) -> Answer<Json<Value>> {
+    let old = api.storage.site(id).await?.ok_or(Refusal::NotFound("site"))?;
+    let site = Site {
+        id,
+        key: changes.key.unwrap_or(old.key),
+        name: changes.name.unwrap_or(old.name),
+        team: changes.team.unwrap_or(old.team),
+        origins: changes.origins.unwrap_or(old.origins),
+        widget: changes.widget.unwrap_or(old.widget),
+        enabled: changes.enabled.unwrap_or(old.enabled),
+    };
+    check(&api, &site).await?;
+    if !api.storage.update_site(&site).await? {
+        return Err(Refusal::NotFound("site").into());
+    }
+    Ok(Json(json!({ "site": site })))
+}
+
+async fn check(api: &Shared, site: &Site) -> Answer<()> {
+    rules::site(site)?;
+    let teams = api.storage.teams().await?;
+    match teams.iter().any(|team| team.id == site.team) {
+        true => Ok(()),
+        false => Err(Refusal::Invalid { field: "team", rule: "must exist".into() }.into()),
+    }
+}

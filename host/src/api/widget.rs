@@ -1,0 +1,74 @@
+//! `GET /v1/sites/{key}/widget`: what a site's widget is told before anything is said.
+
+use axum::Json;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::json;
+
+use super::answer::Answer;
+use super::body::Place;
+use super::{Shared, origin};
+use crate::domain::agent::Status;
+use crate::domain::people::Site;
+use crate::domain::refusal::Refusal;
+
+pub(super) fn routes() -> Router<Shared> {
+    Router::new().route("/v1/sites/{key}/widget", get(settings))
+}
+
+async fn settings(
+    State(api): State<Shared>,
+    Place(key): Place<String>,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let site = site_for(&api, &key, &headers).await?;
+    let body = json!({
+        "site": { "key": site.key, "name": site.name },
+        "enabled": site.enabled,
+        "color": site.widget.color,
+        "position": site.widget.position,
+        "greeting": site.widget.greeting,
+        "fields": site.widget.fields,
+        "online": is_online(&api, &site).await?,
+        "limits": { "text_bytes": api.limits.text_bytes, "field_bytes": api.limits.field_bytes },
+    });
+    let tag = super::pages::etag(body.to_string().as_bytes());
+    let known =
+        headers.get(header::IF_NONE_MATCH).is_some_and(|given| given.as_bytes() == tag.as_bytes());
+    let mut response = match known {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false => Json(body).into_response(),
+    };
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    let cache = HeaderValue::from_static("no-cache");
+    response.headers_mut().insert(header::CACHE_CONTROL, cache);
+    Ok(response)
+}
+
+/// The site, if this request's page may talk as it.
+pub(super) async fn site_for(api: &Shared, key: &str, headers: &HeaderMap) -> Answer<Site> {
+    let site = api.storage.site_by_key(key).await?.ok_or(Refusal::NotFound("site"))?;
+    let may = origin::of(headers).is_none_or(|origin| {
+        origin::is_of(origin, &site) || origin::is_ours(origin, headers, &api.public_url)
+    });
+    if may {
+        Ok(site)
+    } else {
+        Err(Refusal::Forbidden("this page is not one of the site's").into())
+    }
+}
+
+async fn is_online(api: &Shared, site: &Site) -> Answer<bool> {
+    let agents = api.storage.agents().await?;
+    Ok(agents.iter().any(|agent| {
+        agent.enabled
+            && agent.status == Status::Online
+            && agent.teams.contains(&site.team)
+            && api.presence.is_present(agent.id)
+    }))
+}
