@@ -5,28 +5,57 @@
 //! not decided here: `routing` sees the `queued` and `closed` events on the stream's tail.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Weak};
 
-use crate::domain::event::{Event, TransferTarget};
-use crate::domain::ids::{ClientKey, ConversationId, Seq};
-use crate::domain::people::Principal;
+use tokio::sync::Notify;
+
+use crate::domain::event::TransferTarget;
+use crate::domain::ids::ClientKey;
 use crate::domain::refusal::Refusal;
+use crate::plugins::Plugins;
+use crate::presence::Presence;
 use crate::runtime::Clock;
-use crate::sessions::{Sessions, Summary};
-use crate::storage;
-use crate::stream::{Receipt, Stream};
-use crate::{plugins::Plugins, presence::Presence};
+use crate::sessions::Sessions;
+use crate::storage::{self, StorageError};
+use crate::stream::{AppendError, Receipt, Stream};
+
+mod ask;
+mod change;
+mod members;
+mod open;
+mod status;
+mod view;
+
+/// What the service is made of.
+pub struct Parts {
+    /// Rows.
+    pub storage: storage::Handle,
+    /// Events.
+    pub stream: Arc<dyn Stream>,
+    /// The filter.
+    pub plugins: Arc<Plugins>,
+    /// Where changes are shown.
+    pub sessions: Arc<Sessions>,
+    /// Which agents are there.
+    pub presence: Arc<Presence>,
+    /// The time.
+    pub clock: Clock,
+    /// Bounds.
+    pub limits: Limits,
+}
 
 /// The service.
-#[expect(dead_code, reason = "stub")]
 pub struct Conversations {
-    storage: storage::Handle,
-    stream: Arc<dyn Stream>,
-    plugins: Arc<Plugins>,
-    sessions: Arc<Sessions>,
-    presence: Arc<Presence>,
-    clock: Clock,
-    limits: Limits,
+    /// Itself, for the tasks that must finish a change even when its asker is gone.
+    me: Weak<Self>,
+    parts: Parts,
+    /// What is remembered so that a message costs no SQL.
+    known: members::Known,
+    /// Something changed that routing wants to look at.
+    wake: Notify,
+    /// A change was stored whose events could not be appended yet.
+    unsettled: AtomicBool,
 }
 
 /// Bounds a message and a form must keep.
@@ -99,85 +128,64 @@ pub enum Ask {
 }
 
 impl Conversations {
-    /// Opens a conversation for a visitor. Same visitor and key: the same conversation again.
-    pub async fn open(
-        &self,
-        _who: &Principal,
-        _open: Open,
-    ) -> Result<(ConversationId, Sent), Refusal> {
-        Err(stub())
+    /// The service, with nothing remembered.
+    #[must_use]
+    pub fn new(parts: Parts) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            parts,
+            known: members::Known::new(),
+            wake: Notify::new(),
+            unsettled: AtomicBool::new(false),
+        })
     }
 
-    /// Does one thing to a conversation.
-    pub async fn ask(
-        &self,
-        _who: &Principal,
-        _conversation: ConversationId,
-        _key: ClientKey,
-        _ask: Ask,
-    ) -> Result<Sent, Refusal> {
-        Err(stub())
+    /// Tells routing to look at the queue again: an agent's status, capacity, team or skills changed.
+    pub fn wake_routing(&self) {
+        self.wake.notify_one();
     }
 
-    /// Whether this principal may see the conversation; its summary if so.
-    pub async fn visible(
-        &self,
-        _who: &Principal,
-        _id: ConversationId,
-    ) -> Result<Arc<Summary>, Refusal> {
-        Err(stub())
+    /// Returns after the next (or an unseen former) [`Self::wake_routing`]. One waiter: routing.
+    pub async fn routing_woken(&self) {
+        self.wake.notified().await;
     }
 
-    /// Whether this principal takes part (cheap, cached): for typing and read marks.
-    pub async fn takes_part(&self, _who: &Principal, _id: ConversationId) -> Result<(), Refusal> {
-        Err(stub())
-    }
-
-    /// What a client is told first: visitors their open (or last) conversation, agents their active ones and their
-    /// teams' waiting ones.
-    pub async fn initial(&self, _who: &Principal) -> Result<Vec<Arc<Summary>>, Refusal> {
-        Err(stub())
-    }
-
-    /// Events with `after < seq`, in order, as this principal may see them.
-    pub async fn history(
-        &self,
-        _who: &Principal,
-        _id: ConversationId,
-        _after: Seq,
-        _limit: usize,
-    ) -> Result<Vec<Arc<Event>>, Refusal> {
-        Err(stub())
-    }
-
-    /// Lists, newest first.
-    pub async fn search(
-        &self,
-        _who: &Principal,
-        _search: storage::Search,
-    ) -> Result<Vec<Arc<Summary>>, Refusal> {
-        Err(stub())
-    }
-
-    /// An agent's status; offline sends its conversations back to the queue.
-    pub async fn set_status(
-        &self,
-        _who: &Principal,
-        _status: crate::domain::agent::Status,
-    ) -> Result<(), Refusal> {
-        Err(stub())
-    }
-
-    /// Sends all active conversations of an agent back to the queue (grace period over, signed off).
-    pub async fn requeue_all(
-        &self,
-        _agent: crate::domain::ids::AgentId,
-        _cause: crate::domain::event::QueueCause,
-    ) -> Result<(), Refusal> {
-        Err(stub())
+    /// Bounds that clients are told.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.parts.limits
     }
 }
 
-fn stub() -> Refusal {
-    Refusal::Unavailable { reason: "starting", retry_after_ms: 1000 }
+/// What an outage of storage is to the one who asked. Logged here, where it is handled.
+fn stored(error: StorageError) -> Refusal {
+    tracing::warn!(%error, "storage did not answer a request");
+    match error {
+        StorageError::Taken(_) => Refusal::Conflict("it is already taken"),
+        StorageError::Full => disk_full(),
+        _ => Refusal::Unavailable { reason: "storage", retry_after_ms: 1000 },
+    }
 }
+
+/// What a failed append is to the one who asked.
+fn appended(error: AppendError) -> Refusal {
+    tracing::warn!(%error, "the stream did not take an event");
+    match error {
+        AppendError::Full => disk_full(),
+        AppendError::Overloaded => {
+            Refusal::Unavailable { reason: "overloaded", retry_after_ms: 500 }
+        }
+        AppendError::Unavailable(_) => unavailable(),
+    }
+}
+
+fn disk_full() -> Refusal {
+    Refusal::Unavailable { reason: "disk full", retry_after_ms: 5000 }
+}
+
+fn unavailable() -> Refusal {
+    Refusal::Unavailable { reason: "the stream", retry_after_ms: 1000 }
+}
+
+#[cfg(test)]
+mod tests;

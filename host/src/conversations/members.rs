@@ -1,0 +1,177 @@
+//! What is remembered in memory so that a message costs no SQL: rows, rates, finished drafts, the roster. All of it
+//! bounded and all of it rebuildable. Also: who may do what, given a row.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
+
+use super::{Conversations, stored};
+use crate::domain::agent::Agent;
+use crate::domain::conversation::{Conversation, State};
+use crate::domain::ids::{AgentId, ClientKey, ConversationId, Millis, VisitorId};
+use crate::domain::people::{Party, Principal, Role};
+use crate::domain::rate::{Bucket, Rate};
+use crate::domain::recent::Recent;
+use crate::domain::refusal::Refusal;
+use crate::stream::Receipt;
+
+/// Stripes of locks: two conversations share one only by chance.
+const STRIPES: usize = 1024;
+/// How long the roster may be old where it only decides who is shown a list entry.
+const ROSTER_MS: Millis = 2000;
+
+type Lock = Arc<RwLock<()>>;
+
+/// Everything remembered.
+pub(super) struct Known {
+    rows: Mutex<Recent<ConversationId, Arc<Conversation>>>,
+    rates: Mutex<Recent<Party, Bucket>>,
+    /// Receipts of recent changes of state, so that a repeated draft changes nothing twice.
+    done: Mutex<Recent<(ConversationId, Party, ClientKey), Receipt>>,
+    /// Recent openings, for the same reason.
+    pub(super) opened: Mutex<Recent<(VisitorId, ClientKey), ConversationId>>,
+    roster: Mutex<Option<(Millis, Arc<Vec<Agent>>)>>,
+    /// Messages read-lock their conversation, changes of state write-lock it: nothing is said after `closed`, and the
+    /// events of two changes never interleave.
+    conversations: Vec<Lock>,
+    visitors: Vec<Lock>,
+}
+
+impl Known {
+    pub(super) fn new() -> Self {
+        let stripes = || (0..STRIPES).map(|_| Lock::default()).collect();
+        Self {
+            rows: Mutex::new(Recent::new(20_000)),
+            rates: Mutex::new(Recent::new(50_000)),
+            done: Mutex::new(Recent::new(5_000)),
+            opened: Mutex::new(Recent::new(5_000)),
+            roster: Mutex::new(None),
+            conversations: stripes(),
+            visitors: stripes(),
+        }
+    }
+
+    pub(super) fn lock(&self, id: ConversationId) -> &Lock {
+        &self.conversations[stripe(id.get())]
+    }
+
+    pub(super) async fn change(&self, id: ConversationId) -> OwnedRwLockWriteGuard<()> {
+        Arc::clone(self.lock(id)).write_owned().await
+    }
+
+    pub(super) async fn opening(&self, visitor: VisitorId) -> OwnedRwLockWriteGuard<()> {
+        Arc::clone(&self.visitors[stripe(visitor.get())]).write_owned().await
+    }
+
+    /// Remembers a row unless a newer one is remembered.
+    pub(super) fn keep(&self, row: &Arc<Conversation>) {
+        let mut rows = self.rows.lock();
+        if rows.get(&row.id).is_none_or(|kept| kept.version <= row.version) {
+            rows.insert(row.id, Arc::clone(row));
+        }
+    }
+
+    pub(super) fn forget(&self, id: ConversationId) {
+        self.rows.lock().remove(&id);
+    }
+
+    pub(super) fn take_token(&self, who: Party, rate: Rate, now: Millis) -> Result<(), Refusal> {
+        let mut rates = self.rates.lock();
+        let taken = if let Some(bucket) = rates.get(&who) {
+            bucket.take(rate, now)
+        } else {
+            let mut bucket = Bucket::full(rate, now);
+            let taken = bucket.take(rate, now);
+            rates.insert(who, bucket);
+            taken
+        };
+        taken.map_err(|retry_after_ms| Refusal::RateLimited { retry_after_ms })
+    }
+
+    pub(super) fn done(&self, id: ConversationId, who: Party, key: &ClientKey) -> Option<Receipt> {
+        let receipt = self.done.lock().get(&(id, who, key.clone())).copied()?;
+        Some(Receipt { duplicate: true, ..receipt })
+    }
+
+    pub(super) fn note_done(&self, at: (ConversationId, Party, ClientKey), receipt: Receipt) {
+        self.done.lock().insert(at, receipt);
+    }
+
+    pub(super) fn forget_roster(&self) {
+        *self.roster.lock() = None;
+    }
+}
+
+/// Ids end in random bits.
+fn stripe(number: u64) -> usize {
+    number as usize % STRIPES
+}
+
+impl Conversations {
+    /// The row, from memory if it is there.
+    pub(super) async fn row(&self, id: ConversationId) -> Result<Arc<Conversation>, Refusal> {
+        let kept = self.known.rows.lock().get(&id).map(|row| Arc::clone(row));
+        if let Some(row) = kept {
+            return Ok(row);
+        }
+        let row = self.parts.storage.conversation(id).await.map_err(stored)?;
+        let row = Arc::new(row.ok_or(Refusal::NotFound("conversation"))?);
+        self.known.keep(&row);
+        Ok(row)
+    }
+
+    /// The conversation as it stands now: for routing, which reacts to events by looking at rows.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], or storage is away.
+    pub async fn now(&self, id: ConversationId) -> Result<Arc<Conversation>, Refusal> {
+        self.row(id).await
+    }
+
+    /// All accounts, at most two seconds old.
+    pub(super) async fn roster(&self) -> Result<Arc<Vec<Agent>>, Refusal> {
+        let now = self.parts.clock.now();
+        if let Some((at, agents)) = &*self.known.roster.lock()
+            && now.saturating_sub(*at) < ROSTER_MS
+        {
+            return Ok(Arc::clone(agents));
+        }
+        let agents = Arc::new(self.parts.storage.agents().await.map_err(stored)?);
+        *self.known.roster.lock() = Some((now, Arc::clone(&agents)));
+        Ok(agents)
+    }
+
+    /// The account behind an id.
+    pub(super) async fn account(&self, id: AgentId) -> Result<Agent, Refusal> {
+        let agent = self.parts.storage.agent(id).await.map_err(stored)?;
+        agent.ok_or(Refusal::NotFound("agent"))
+    }
+}
+
+/// Whether it is this principal's own: the visitor who asks, the agent who answers (or answered last).
+pub(super) fn own(who: &Principal, row: &Conversation) -> bool {
+    match *who {
+        Principal::Visitor { visitor, .. } => row.visitor == visitor,
+        Principal::Agent { agent, .. } => row.agent == Some(agent),
+    }
+}
+
+/// Whether it is a supervisor or admin.
+pub(super) fn supervises(who: &Principal) -> bool {
+    matches!(who, Principal::Agent { role, .. } if *role >= Role::Supervisor)
+}
+
+/// Whether this principal takes part, without SQL: its own, or it supervises.
+pub(super) fn takes_part(who: &Principal, row: &Conversation) -> Result<(), Refusal> {
+    if own(who, row) || supervises(who) {
+        return Ok(());
+    }
+    Err(match who {
+        Principal::Agent { .. } if row.state == State::Waiting => {
+            Refusal::Forbidden("take the conversation first")
+        }
+        Principal::Agent { .. } => Refusal::Forbidden("another agent has it"),
+        Principal::Visitor { .. } => Refusal::NotFound("conversation"),
+    })
+}
