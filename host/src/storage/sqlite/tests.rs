@@ -1,1 +1,100 @@
-//! Tests of what only this adapter has.
+//! Tests of what only this adapter has: a full disk, unreadable rows, pragmas.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sqlx::{query, query_scalar};
+
+use super::Sqlite;
+use crate::storage::contract::{self, agent, furnish, told, waiting};
+use crate::storage::{Conversations as _, Handle, People as _, StorageError, open};
+
+async fn opened(dir: &Path) -> Handle {
+    open(dir).await.unwrap()
+}
+
+macro_rules! contract {
+    ($($name:ident),+ $(,)?) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let dir = tempfile::tempdir().unwrap();
+            contract::$name(async || opened(dir.path()).await).await;
+        }
+    )+};
+}
+
+contract!(
+    accounts_come_back_after_a_restart,
+    an_account_changes_only_what_it_says,
+    a_new_password_raises_the_epoch,
+    taken_names_are_refused,
+    sites_teams_and_visitors_come_back,
+    a_row_comes_back_as_it_was,
+    one_of_many_changes_wins,
+    unsettled_events_survive_until_settled,
+    claims_at_once_never_exceed_the_capacity,
+    a_conversation_is_claimed_once,
+    the_queue_is_in_order,
+    searches_page_from_the_newest,
+    decisions_are_kept_whole,
+    closed_conversations_are_inspected_once,
+    service_time_is_the_mean_of_the_last_fifty,
+    generations_are_numbered_per_point,
+    one_generation_of_a_point_is_active,
+    a_secret_is_made_once,
+);
+
+#[tokio::test]
+async fn a_full_disk_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let sqlite = Arc::new(Sqlite::open(dir.path()).await.unwrap());
+    let handle: Handle = Arc::clone(&sqlite) as Handle;
+    furnish(&handle).await;
+    let pages: i64 = query_scalar("PRAGMA page_count").fetch_one(&sqlite.writer).await.unwrap();
+    let limit = format!("PRAGMA max_page_count = {}", pages + 4);
+    query(sqlx::AssertSqlSafe(limit)).execute(&sqlite.writer).await.unwrap();
+    let mut row = waiting(1);
+    row.page = Some("x".repeat(100_000));
+    let refused = sqlite.open(&row, &[told(&row, "v1.0")]).await;
+    assert!(matches!(refused, Err(StorageError::Full)), "{refused:?}");
+    assert_eq!(sqlite.conversation(row.id).await.unwrap(), None);
+    assert!(sqlite.unsettled().await.unwrap().is_empty());
+    sqlite.open(&waiting(2), &[]).await.expect("a small one fits and the writer lives");
+}
+
+#[tokio::test]
+async fn an_unreadable_row_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let sqlite = Sqlite::open(dir.path()).await.unwrap();
+    sqlite.add_agent(&agent(1, 1), "x").await.unwrap();
+    query("UPDATE agents SET role = 'king'").execute(&sqlite.writer).await.unwrap();
+    let refused = sqlite.agent(agent(1, 1).id).await;
+    let Err(StorageError::Corrupt { what: "agent", why }) = refused else {
+        panic!("{refused:?}");
+    };
+    assert!(why.starts_with("role: "), "{why}");
+}
+
+#[tokio::test]
+async fn a_change_left_half_way_is_taken_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let sqlite = Sqlite::open(dir.path()).await.unwrap();
+    let mut transaction = sqlite.begin().await.unwrap();
+    query("INSERT INTO teams (id, name) VALUES (1, 'x')").execute(&mut *transaction).await.unwrap();
+    drop(transaction);
+    assert!(sqlite.teams().await.unwrap().is_empty());
+    sqlite.add_agent(&agent(1, 1), "x").await.expect("the writer is free again");
+}
+
+#[tokio::test]
+async fn commits_are_durable_and_readers_cannot_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let sqlite = Sqlite::open(dir.path()).await.unwrap();
+    let journal: String =
+        query_scalar("PRAGMA journal_mode").fetch_one(&sqlite.writer).await.unwrap();
+    let level: i64 = query_scalar("PRAGMA synchronous").fetch_one(&sqlite.writer).await.unwrap();
+    let keys: i64 = query_scalar("PRAGMA foreign_keys").fetch_one(&sqlite.writer).await.unwrap();
+    assert_eq!((journal.as_str(), level, keys), ("wal", 2, 1));
+    let write = query("DELETE FROM teams").execute(&sqlite.readers).await;
+    assert!(write.is_err());
+}
