@@ -34,10 +34,13 @@ use crate::runtime::Clock;
 use readers::Readers;
 use writer::Writer;
 
+/// The writing end of a [`Tail`].
+type TailSender = mpsc::Sender<Arc<[Arc<Event>]>>;
+
 /// What the handle and the writer thread share.
 pub(super) struct Shared {
     /// Live tails; the writer drops those whose reader is gone.
-    tails: Mutex<Vec<mpsc::Sender<Arc<[Arc<Event>]>>>>,
+    tails: Mutex<Vec<TailSender>>,
     /// Bytes of bodies in the queue.
     queued: AtomicUsize,
     /// The handle is gone: finish the queue and wait for no tail.
@@ -98,14 +101,15 @@ impl Embedded {
     fn enqueue(&self, job: Job) -> Result<(), AppendError> {
         let bytes = job.body.len();
         let waiting = self.shared.queued.fetch_add(bytes, Ordering::AcqRel);
-        let sent = if waiting > 0 && waiting + bytes > self.limits.queue_bytes {
-            Err(AppendError::Overloaded)
-        } else {
-            match self.queue.as_ref().map(|queue| queue.try_send(job)) {
-                Some(Ok(())) => Ok(()),
-                Some(Err(mpsc::error::TrySendError::Full(_))) => Err(AppendError::Overloaded),
-                _ => Err(stopped()),
+        let sent = match &self.queue {
+            None => Err(stopped()),
+            Some(_) if waiting > 0 && waiting + bytes > self.limits.queue_bytes => {
+                Err(AppendError::Overloaded)
             }
+            Some(queue) => queue.try_send(job).map_err(|e| match e {
+                mpsc::error::TrySendError::Full(_) => AppendError::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => stopped(),
+            }),
         };
         if sent.is_err() {
             self.shared.queued.fetch_sub(bytes, Ordering::AcqRel);

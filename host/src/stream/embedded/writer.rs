@@ -12,7 +12,7 @@ use rusqlite::{Connection, ErrorCode, params};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::heads::Heads;
-use super::{Job, Shared, record, schema};
+use super::{Job, Shared, TailSender, record, schema};
 use crate::domain::event::Event;
 use crate::domain::ids::{ConversationId, Millis, Seq};
 use crate::domain::people::Party;
@@ -178,7 +178,7 @@ impl Writer {
     }
 
     /// `false` when nobody reads this tail any more.
-    fn hand(&self, tail: &mpsc::Sender<Arc<[Arc<Event>]>>, events: Arc<[Arc<Event>]>) -> bool {
+    fn hand(&self, tail: &TailSender, events: Arc<[Arc<Event>]>) -> bool {
         let mut events = events;
         loop {
             match tail.try_send(events) {
