@@ -16,5 +16,8 @@ pub mod plugins;
 pub mod auth;
 pub mod sessions;
 pub mod conversations;
+pub mod routing;
+pub mod inspection;
+pub mod pipeline;
 // 4 edges
 pub mod api;

@@ -136,7 +136,10 @@ impl Contender {
     /// Its level in a skill, compared without case; 0 when it lacks it.
     #[must_use]
     pub fn level(&self, skill: &str) -> u8 {
-        let same = |(name, _): &&(String, u8)| name.to_lowercase() == skill.to_lowercase();
+        let same = |(name, _): &&(String, u8)| {
+            name.eq_ignore_ascii_case(skill)
+                || (!skill.is_ascii() && name.to_lowercase() == skill.to_lowercase())
+        };
         self.skills.iter().find(same).map_or(0, |(_, level)| *level)
     }
 }

@@ -1,0 +1,1 @@
+//! Inspection against real storage and a real stream.

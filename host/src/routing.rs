@@ -1,0 +1,223 @@
+//! Routing: who answers a waiting conversation.
+//!
+//! ```text
+//!  stream tail (queued, assigned, transferred, closed) ─┐
+//!  presence (arrived; lost → requeue) ──────────────────┼─▶ wake ─▶ pass: refresh queue ─▶ decide each ─▶ positions
+//!  status, capacity, team changed ──────────────────────┘
+//! ```
+//! A pass walks the queue in order and decides for each conversation that somebody qualifies for; one that nobody
+//! qualifies for blocks nobody behind it. It never polls: without a change there is no pass. The one timer is the retry
+//! after an outage. It scores nothing itself: that is the policy, or the built-in fall-back in `domain::routing`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::conversations::Conversations;
+use crate::domain::event::{EventBody, QueueCause};
+use crate::domain::ids::{AgentId, ConversationId};
+use crate::domain::refusal::Refusal;
+use crate::plugins::Plugins;
+use crate::presence::{Presence, PresenceChange};
+use crate::runtime::Clock;
+use crate::sessions::{Push, Sessions};
+use crate::storage::{self, StorageError};
+use crate::stream::{Stream, Tail};
+
+mod decide;
+mod input;
+mod queue;
+
+/// After a start, how long agents have to come back before their conversations are queued again.
+const START_GRACE: Duration = Duration::from_secs(30);
+/// After an outage, when to try again.
+const RETRY: Duration = Duration::from_secs(1);
+/// Most changed conversations remembered between two passes; beyond it the whole queue is read again.
+const MOST_SEEN: usize = 4096;
+
+/// The service.
+pub struct Routing {
+    storage: storage::Handle,
+    stream: Arc<dyn Stream>,
+    plugins: Arc<Plugins>,
+    sessions: Arc<Sessions>,
+    presence: Arc<Presence>,
+    conversations: Arc<Conversations>,
+    clock: Clock,
+    seen: Mutex<Seen>,
+    queue: Mutex<queue::Queue>,
+}
+
+/// What the tail brought since the last pass.
+#[derive(Debug, Default)]
+struct Seen {
+    ids: BTreeSet<ConversationId>,
+    /// Look at everything.
+    all: bool,
+}
+
+impl Routing {
+    /// The service, with an empty queue until [`Self::run`] reads it.
+    #[must_use]
+    pub fn new(
+        storage: storage::Handle,
+        stream: Arc<dyn Stream>,
+        plugins: Arc<Plugins>,
+        sessions: Arc<Sessions>,
+        presence: Arc<Presence>,
+        conversations: Arc<Conversations>,
+        clock: Clock,
+    ) -> Arc<Self> {
+        let (seen, queue) = (Mutex::default(), Mutex::default());
+        Arc::new(Self {
+            storage,
+            stream,
+            plugins,
+            sessions,
+            presence,
+            conversations,
+            clock,
+            seen,
+            queue,
+        })
+    }
+
+    /// Looks at the queue again: something about agents changed.
+    pub fn wake(&self) {
+        self.conversations.wake_routing();
+    }
+
+    /// A conversation's place in the queue as last told, for a visitor that comes back.
+    #[must_use]
+    pub fn position(&self, id: ConversationId) -> Option<Push> {
+        self.queue.lock().told(id)
+    }
+
+    /// How many wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queue.lock().len()
+    }
+
+    /// Works until shut down. At start the whole queue is looked at.
+    pub async fn run(&self, shutdown: CancellationToken) {
+        let tail = self.stream.tail();
+        let changes = self.presence.changes();
+        self.look_at_all();
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = self.listen(tail) => tracing::error!("the stream's tail ended: routing stops"),
+            () = self.watch(changes) => {}
+            () = self.work() => {}
+        }
+    }
+
+    fn look_at_all(&self) {
+        self.seen.lock().all = true;
+        self.wake();
+    }
+
+    /// Moves what happened from the tail into `seen`; never waits for anything else.
+    async fn listen(&self, mut tail: Tail) {
+        while let Some(batch) = tail.recv().await {
+            let ids = batch.iter().filter(|event| moves_the_queue(&event.body));
+            let ids: Vec<_> = ids.map(|event| event.conversation).collect();
+            if ids.is_empty() {
+                continue;
+            }
+            let mut seen = self.seen.lock();
+            seen.ids.extend(ids);
+            if seen.ids.len() > MOST_SEEN {
+                *seen = Seen { ids: BTreeSet::new(), all: true };
+            }
+            drop(seen);
+            self.wake();
+        }
+    }
+
+    /// Follows presence: who arrives may take something, whom we lost gives back what it had.
+    async fn watch(&self, mut changes: Receiver<PresenceChange>) {
+        let mut sweep = Some(Instant::now() + START_GRACE);
+        loop {
+            let due = sweep.unwrap_or_else(Instant::now);
+            tokio::select! {
+                change = changes.recv() => match change {
+                    Ok(PresenceChange::Arrived(_)) => self.wake(),
+                    Ok(PresenceChange::Lost(agent)) => {
+                        if let Err(refusal) = self.give_back(agent).await {
+                            tracing::warn!(%agent, %refusal, "a lost agent keeps conversations");
+                            sweep = Some(Instant::now() + RETRY);
+                        }
+                    }
+                    Err(RecvError::Lagged(_)) => sweep = Some(Instant::now()),
+                    Err(RecvError::Closed) => return,
+                },
+                () = sleep_until(due), if sweep.is_some() => {
+                    let swept = self.sweep().await;
+                    sweep = swept.is_err().then(|| Instant::now() + RETRY);
+                }
+            }
+        }
+    }
+
+    /// Queues the conversations of an agent again, unless it is back.
+    async fn give_back(&self, agent: AgentId) -> Result<(), Refusal> {
+        if self.presence.is_present(agent) {
+            return Ok(());
+        }
+        self.conversations.requeue_all(agent, QueueCause::AgentLost).await?;
+        self.wake();
+        Ok(())
+    }
+
+    /// Gives back what absent agents have: after a start, and when presence changes were missed.
+    async fn sweep(&self) -> Result<(), Refusal> {
+        for (agent, _) in self.storage.loads().await.map_err(away)? {
+            self.give_back(agent).await?;
+        }
+        self.wake();
+        Ok(())
+    }
+
+    async fn work(&self) {
+        loop {
+            self.conversations.routing_woken().await;
+            let done = async {
+                if self.conversations.is_unsettled() {
+                    self.conversations.recover().await?;
+                }
+                self.pass().await
+            };
+            if let Err(refusal) = done.await {
+                tracing::warn!(%refusal, "routing waits for an outage to end");
+                sleep(RETRY).await;
+                self.look_at_all();
+            }
+        }
+    }
+}
+
+/// Events after which the queue or the agents' loads are others.
+fn moves_the_queue(body: &EventBody) -> bool {
+    matches!(
+        body,
+        EventBody::Queued { .. }
+            | EventBody::Assigned { .. }
+            | EventBody::Transferred { .. }
+            | EventBody::Closed { .. }
+    )
+}
+
+/// An outage of storage, to the retry.
+fn away(error: StorageError) -> Refusal {
+    tracing::warn!(%error, "storage did not answer routing");
+    Refusal::Unavailable { reason: "storage", retry_after_ms: 1000 }
+}
+
+#[cfg(test)]
+mod tests;

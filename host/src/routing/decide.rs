@@ -1,0 +1,197 @@
+//! A pass over the queue, and one decision: hard rules → one policy call → claims in order → record.
+
+use std::collections::BTreeMap;
+
+use super::input::{Question, sort};
+use super::{Routing, Seen, away};
+use crate::domain::conversation::Conversation;
+use crate::domain::ids::{DecisionId, TeamId};
+use crate::domain::people::Party;
+use crate::domain::plugin::{Answer, Outcome, Ranking};
+use crate::domain::refusal::Refusal;
+use crate::domain::routing::{Contender, Decision, Ranked, least_loaded, order};
+use crate::runtime::fresh_id;
+use crate::storage::Claim;
+
+/// How long a team's mean service time may be old.
+const SERVICE_TIME_AGE_MS: u64 = 30_000;
+/// After so many decisions in one pass the agents are read again.
+const DECISIONS_PER_LOOK: usize = 32;
+
+impl Routing {
+    /// Brings the queue up to date, decides what can be decided, tells visitors their places.
+    pub(super) async fn pass(&self) -> Result<(), Refusal> {
+        self.refresh().await?;
+        let waiting = self.queue.lock().rows();
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let mut contenders = self.contenders().await?;
+        let mut decided = 0;
+        for row in waiting {
+            if !contenders.iter().any(is_free) {
+                break;
+            }
+            if self.decide(&row, &mut contenders).await? {
+                decided += 1;
+                if decided % DECISIONS_PER_LOOK == 0 {
+                    contenders = self.contenders().await?;
+                }
+            }
+        }
+        self.tell_places(&contenders).await
+    }
+
+    /// Takes what was seen on the tail into the queue.
+    async fn refresh(&self) -> Result<(), Refusal> {
+        let Seen { ids, all } = std::mem::take(&mut *self.seen.lock());
+        if all {
+            let rows = self.storage.queue(None).await.map_err(|error| {
+                self.seen.lock().all = true;
+                away(error)
+            })?;
+            self.queue.lock().replace(rows.into_iter().map(Into::into).collect());
+        }
+        for id in ids {
+            match self.conversations.now(id).await {
+                Ok(row) => self.queue.lock().set(row),
+                Err(Refusal::NotFound(_)) => self.queue.lock().remove(id),
+                Err(refusal) => {
+                    self.seen.lock().all = true;
+                    return Err(refusal);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One decision. Says whether the policy was asked, that is, whether anybody qualifies.
+    async fn decide(
+        &self,
+        row: &Conversation,
+        contenders: &mut [Contender],
+    ) -> Result<bool, Refusal> {
+        let visitor = self.storage.visitor(row.visitor).await.map_err(away)?;
+        let last_agent = visitor.and_then(|visitor| visitor.last_agent);
+        let (now, seed) = (self.clock.now(), fresh_id(&self.clock));
+        let sorted = sort(&Question { row, now, seed, last_agent }, contenders);
+        if sorted.input.candidates.is_empty() {
+            return Ok(false);
+        }
+        let Some(id) = DecisionId::new(fresh_id(&self.clock)) else { return Ok(false) };
+        let mut answer = self.plugins.rank(&sorted.input);
+        let policy = answer.value.take();
+        let answered = policy.is_some();
+        let ranking = policy.unwrap_or_else(|| least_loaded(&sorted.input));
+        let places = order(&sorted.input.candidates, &ranking.scores);
+        let mut decision = Decision {
+            version: 1,
+            id,
+            at: now,
+            conversation: row.id,
+            site: row.site,
+            team: row.team,
+            ranked: ranked(&places, &ranking, |i| &contenders[sorted.behind[i]]),
+            input: sorted.input,
+            excluded: sorted.excluded,
+            factor_names: ranking.factor_names,
+            chosen: None,
+            generation: None,
+            digest: None,
+            outcome: Outcome::Absent,
+            fuel: 0,
+            micros: 0,
+        };
+        sign(&mut decision, answer, answered);
+        for i in places {
+            let contender = &mut contenders[sorted.behind[i]];
+            if !self.presence.is_present(contender.agent) {
+                contender.present = false;
+                continue;
+            }
+            match self.claim(row, contender, id).await? {
+                Claim::Won => {
+                    decision.chosen = Some(contender.agent);
+                    contender.active += 1;
+                    contender.idle_since = now;
+                    self.queue.lock().remove(row.id);
+                    break;
+                }
+                Claim::AgentFull => contender.active = contender.capacity,
+                Claim::Lost => break,
+            }
+        }
+        self.storage.record_decision(&decision).await.map_err(away)?;
+        Ok(true)
+    }
+
+    /// One conditional write. A conversation that cannot be changed stops nobody behind it; an outage stops the pass.
+    async fn claim(
+        &self,
+        row: &Conversation,
+        contender: &Contender,
+        id: DecisionId,
+    ) -> Result<Claim, Refusal> {
+        let to = (contender.agent, contender.name.clone());
+        match self.conversations.assign(row.id, to, id).await {
+            Err(refusal @ Refusal::Unavailable { .. }) => Err(refusal),
+            Err(refusal) => {
+                tracing::warn!(conversation = %row.id, %refusal, "cannot be assigned");
+                Ok(Claim::Lost)
+            }
+            claim => claim,
+        }
+    }
+
+    /// Tells waiting visitors their place where it changed.
+    async fn tell_places(&self, contenders: &[Contender]) -> Result<(), Refusal> {
+        let now = self.clock.now();
+        let stale = self.queue.lock().stale_teams(now, SERVICE_TIME_AGE_MS);
+        for team in stale {
+            let mean = self.storage.service_time(team).await.map_err(away)?;
+            self.queue.lock().set_time(team, now, mean);
+        }
+        let mut slots: BTreeMap<TeamId, u32> = BTreeMap::new();
+        for contender in contenders.iter().filter(|one| one.online && one.present) {
+            for team in &contender.teams {
+                *slots.entry(*team).or_default() += u32::from(contender.capacity);
+            }
+        }
+        let news = self.queue.lock().news(&slots);
+        for (visitor, push) in news {
+            self.sessions.push_to(Party::Visitor(visitor), push);
+        }
+        Ok(())
+    }
+}
+
+fn is_free(contender: &Contender) -> bool {
+    contender.online && contender.present && contender.active < contender.capacity
+}
+
+/// Writes into the record who answered and at what cost. A call that did not answer leaves its cost, not its name:
+/// `generation` says whose ranking this is.
+fn sign(decision: &mut Decision, answer: Answer<Ranking>, answered: bool) {
+    decision.outcome = answer.outcome;
+    decision.fuel = answer.fuel;
+    decision.micros = answer.micros;
+    if answered {
+        decision.generation = answer.generation;
+        decision.digest = answer.digest;
+    }
+}
+
+fn ranked<'a>(
+    places: &[usize],
+    ranking: &Ranking,
+    who: impl Fn(usize) -> &'a Contender,
+) -> Vec<Ranked> {
+    let width = ranking.factor_names.len();
+    let line = |&i: &usize| Ranked {
+        agent: who(i).agent,
+        name: who(i).name.clone(),
+        score: ranking.scores[i],
+        factors: ranking.factors.get(i * width..(i + 1) * width).unwrap_or_default().to_vec(),
+    };
+    places.iter().map(line).collect()
+}

@@ -1,0 +1,1 @@
+//! Routing against real storage and a real stream.
