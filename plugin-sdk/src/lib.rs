@@ -121,6 +121,7 @@ pub fn parse_config<C: DeserializeOwned>(text: &str) -> Result<C, String> {
 #[macro_export]
 macro_rules! export_point {
     ($plugin:ty, $point:ident, $trait:ident, $call:ident, $answer:ident) => {
+        #[cfg(target_family = "wasm")]
         const _: () = {
             struct Component;
 
@@ -156,7 +157,7 @@ macro_rules! export_point {
                 }
             }
 
-            $crate::bindings::$point::export!(Component with_types_in $crate::bindings::$point);
+    $crate::bindings::$point::export!(Component with_types_in $crate::bindings::$point);
         };
     };
 }

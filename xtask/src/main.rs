@@ -1,6 +1,7 @@
 //! `cargo xtask …`: every command a person or CI runs, in Rust, so that there is one of each and it works anywhere.
 
 mod check;
+mod plugins;
 mod shell;
 mod test;
 mod web;
@@ -19,6 +20,8 @@ struct Cli {
 enum Task {
     /// Formatting, lints and documentation, as CI checks them.
     Check,
+    /// Build the shipped plugins into target/plugins/.
+    Plugins,
     /// Prepare what the tests need, run all of them, and list what was skipped.
     Test {
         /// Passed on to the test binaries (a name to filter by, `--nocapture` …).
@@ -35,6 +38,11 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Task::Check => check::run(),
+        Task::Plugins => {
+            let built = plugins::build(&shell::root())?;
+            shell::say(&format!("{} components in target/plugins", built.len()));
+            Ok(())
+        }
         Task::Test { args } => test::run(&args),
         Task::Bench { args } => {
             shell::cargo(&["run", "--release", "--package", "kefu-bench", "--"], &args)

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Builds every crate under `plugins/` and returns the paths of the components written.
-pub fn build(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn build(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let names = names(root)?;
     have_target()?;
     let target_dir = root.join("target");
@@ -49,15 +49,14 @@ fn have_target() -> anyhow::Result<()> {
 fn componentize(target_dir: &Path, out: &Path, name: &str) -> anyhow::Result<PathBuf> {
     let file = format!("{}.wasm", name.replace('-', "_"));
     let module = target_dir.join(TARGET).join("plugin").join(file);
-    let bytes = std::fs::read(&module)
-        .with_context(|| format!("cargo built no {}", module.display()))?;
+    let bytes =
+        std::fs::read(&module).with_context(|| format!("cargo built no {}", module.display()))?;
     let component = wit_component::ComponentEncoder::default()
         .module(&bytes)
         .and_then(|encoder| encoder.validate(true).encode())
         .with_context(|| format!("{name} is not a component"))?;
     let path = out.join(format!("{name}.wasm"));
-    std::fs::write(&path, component)
-        .with_context(|| format!("cannot write {}", path.display()))?;
+    std::fs::write(&path, component).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)
 }
 

@@ -108,5 +108,4 @@ fn free_capacity(candidate: &Candidate) -> f64 {
 kefu_plugin_sdk::export_routing!(WeightedRouter);
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests may")]
 mod tests;
