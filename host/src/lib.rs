@@ -20,4 +20,5 @@ pub mod routing;
 pub mod inspection;
 pub mod pipeline;
 // 4 edges
+pub mod transport;
 pub mod api;

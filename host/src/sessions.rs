@@ -13,10 +13,10 @@ mod run;
 mod session;
 mod wheel;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -98,6 +98,9 @@ pub struct Figures {
     pub heals: u64,
 }
 
+/// Told once for every session that ended, and whether it left in order (`bye`, signed out).
+pub type OnEnd = Box<dyn Fn(&Session, bool) + Send + Sync>;
+
 type Shard<K> = Mutex<HashMap<K, SmallVec<[Arc<Session>; 1]>>>;
 const SHARDS: usize = 64;
 
@@ -111,6 +114,7 @@ pub struct Sessions {
     followers: Vec<Shard<ConversationId>>,
     wheel: Mutex<Wheel>,
     healing: Healing,
+    on_end: OnceLock<OnEnd>,
     count: AtomicUsize,
     sockets: AtomicUsize,
     slow_readers: AtomicU64,
@@ -163,6 +167,7 @@ impl Sessions {
             followers: shards(),
             wheel,
             healing: Healing::default(),
+            on_end: OnceLock::new(),
             count: AtomicUsize::new(0),
             sockets: AtomicUsize::new(0),
             slow_readers: AtomicU64::new(0),
@@ -175,6 +180,11 @@ impl Sessions {
     #[must_use]
     pub fn limits(&self) -> &SessionLimits {
         &self.limits
+    }
+
+    /// Who is to be told when sessions end. Only the first one given counts.
+    pub fn when_ended(&self, told: OnEnd) {
+        drop(self.on_end.set(told));
     }
 
     /// Live figures.
@@ -235,6 +245,15 @@ impl Sessions {
 
     /// Ends a session, with a `bye` as its last item if one is given. `false` when it had ended before.
     pub fn end(&self, session: &Arc<Session>, bye: Option<Bye>) -> bool {
+        self.finish(session, bye, bye == Some(Bye::Unauthorized))
+    }
+
+    /// Ends a session whose client said `bye`. `false` when it had ended before.
+    pub fn leave(&self, session: &Arc<Session>) -> bool {
+        self.finish(session, None, true)
+    }
+
+    fn finish(&self, session: &Arc<Session>, bye: Option<Bye>, orderly: bool) -> bool {
         let Some(followed) = session.end(bye) else { return false };
         for conversation in followed {
             remove(&self.followers[of(conversation.get())], &conversation, session.id());
@@ -251,6 +270,9 @@ impl Sessions {
             Some(Bye::Idle) => self.idle.fetch_add(1, Ordering::Relaxed),
             _ => 0,
         };
+        if let Some(told) = self.on_end.get() {
+            told(session, orderly);
+        }
         true
     }
 
@@ -318,12 +340,25 @@ impl Sessions {
     }
 
     /// Everything in the outbox, in order. Healing that waited for room goes on.
-    pub fn take(&self, session: &Arc<Session>) -> std::collections::VecDeque<Item> {
-        let (items, parked) = session.take();
+    pub fn take(&self, session: &Arc<Session>) -> VecDeque<Item> {
+        self.take_with(session, |_| ()).0
+    }
+
+    /// As `take`, with where the session is once the client has all of it: a poll's cursor.
+    pub fn take_for_poll(&self, session: &Arc<Session>) -> (VecDeque<Item>, Vec<Follow>) {
+        self.take_with(session, |follows| follows.collect())
+    }
+
+    fn take_with<T>(
+        &self,
+        session: &Arc<Session>,
+        cursor: impl FnOnce(&mut dyn Iterator<Item = Follow>) -> T,
+    ) -> (VecDeque<Item>, T) {
+        let (items, parked, cursor) = session.take(cursor);
         for conversation in parked {
             self.healing.add(session.clone(), conversation);
         }
-        items
+        (items, cursor)
     }
 
     /// Gives something to one session. Never waits; a full outbox cuts the reader.

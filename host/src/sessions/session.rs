@@ -212,17 +212,6 @@ impl Session {
         if inner.ended || !inner.outbox.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Where it is in every conversation it follows.
-    #[must_use]
-    pub fn follows(&self) -> Vec<Follow> {
-        let inner = self.inner.lock();
-        inner
-            .tracks
-            .iter()
-            .map(|track| Follow { conversation: track.conversation, sent: track.sent })
-            .collect()
-    }
-
     /// Puts an item that is not an event of a followed conversation.
     pub(super) fn put(&self, item: Item) -> Offered {
         let mut inner = self.inner.lock();
@@ -372,8 +361,12 @@ impl Session {
         healed
     }
 
-    /// Everything in the outbox, and the conversations whose healing may go on now.
-    pub(super) fn take(&self) -> (VecDeque<Item>, SmallVec<[ConversationId; 1]>) {
+    /// Everything in the outbox, the conversations whose healing may go on now, and what `cursor` makes of where the
+    /// session is at this very moment.
+    pub(super) fn take<T>(
+        &self,
+        cursor: impl FnOnce(&mut dyn Iterator<Item = Follow>) -> T,
+    ) -> (VecDeque<Item>, SmallVec<[ConversationId; 1]>, T) {
         let mut inner = self.inner.lock();
         inner.bytes = 0;
         let taken = std::mem::take(&mut inner.outbox);
@@ -382,7 +375,8 @@ impl Session {
             track.heal = Heal::Queued;
             parked.push(track.conversation);
         }
-        (taken, parked)
+        let cursor = cursor(&mut inner.follows());
+        (taken, parked, cursor)
     }
 
     /// Ends it; `false` when it had ended before. What it followed comes back for the registry to clean up.
@@ -407,6 +401,12 @@ impl Session {
 }
 
 impl Inner {
+    fn follows(&self) -> impl Iterator<Item = Follow> {
+        self.tracks
+            .iter()
+            .map(|track| Follow { conversation: track.conversation, sent: track.sent })
+    }
+
     fn find(&self, conversation: ConversationId) -> Option<usize> {
         self.tracks.iter().position(|track| track.conversation == conversation)
     }

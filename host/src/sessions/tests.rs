@@ -14,10 +14,12 @@ use crate::domain::ids::{AgentId, VisitorId};
 use crate::runtime;
 use crate::stream::{AppendError, ReadError, Receipt, Tail};
 
+type Batch = Arc<[Arc<Event>]>;
+
 #[derive(Default)]
 struct Memory {
     events: Mutex<Vec<Arc<Event>>>,
-    tails: Mutex<Vec<mpsc::Sender<Arc<[Arc<Event>]>>>>,
+    tails: Mutex<Vec<mpsc::Sender<Batch>>>,
     /// Keeps new events from the tails: they are only readable.
     mute: AtomicBool,
 }
