@@ -2,12 +2,14 @@
 //!
 //! ```text
 //!   append ──▶ bounded queue ──▶ writer thread: BEGIN, ≤ 512 inserts, COMMIT (fdatasync) ──▶ receipts ──▶ tails
+//!   checkpoint thread: every 1,000 events, moves the write-ahead log into the file
 //!   read, head ──▶ a reader connection on a blocking thread
 //! ```
 //!
 //! The commit is the durable point and is shared by everything that waited for the one before. Only the writer thread
 //! writes, which is what makes `seq` dense; a lock file keeps other processes out. It does not trim.
 
+mod checkpoint;
 mod heads;
 mod readers;
 mod record;
@@ -31,6 +33,7 @@ use super::{AppendError, OpenError, ReadError, Receipt, Stream, StreamLimits, Ta
 use crate::domain::event::{Event, NewEvent};
 use crate::domain::ids::{ConversationId, Seq};
 use crate::runtime::Clock;
+use checkpoint::Checkpointer;
 use readers::Readers;
 use writer::Writer;
 
@@ -86,7 +89,8 @@ impl Embedded {
             closing: AtomicBool::new(false),
         });
         let (queue, jobs) = mpsc::channel(limits.queue.max(1));
-        let writer = Writer::new(connection, Arc::clone(&shared), clock, &limits);
+        let checkpointer = Checkpointer::start(&path).map_err(unusable)?;
+        let writer = Writer::new(connection, checkpointer, Arc::clone(&shared), clock, &limits);
         let thread = std::thread::Builder::new()
             .name("kefu-stream".into())
             .spawn(move || {

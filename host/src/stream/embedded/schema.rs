@@ -11,8 +11,9 @@ use crate::stream::StreamLimits;
 /// In order; `user_version` is the number of those applied. Append only.
 const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/sqlite/stream/0001_events.sql")];
 
-/// The log is written back to the file after this many pages (4 KiB each).
-const CHECKPOINT_PAGES: u32 = 4_000;
+/// The writer itself moves the log into the file when it has this many pages (4 KiB each); the checkpointer has moved
+/// most of them by then.
+const CHECKPOINT_PAGES: u32 = 16_000;
 
 /// Why the file could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,18 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "cache_size", -4_000)?;
     Ok(connection)
+}
+
+pub(super) fn open_checkpointer(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    Ok(connection)
+}
+
+/// Moves what nobody reads any more from the log into the file, without waiting for readers or the writer.
+pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
 }
 
 /// Applies what is missing, each step in its own transaction together with its number.

@@ -132,6 +132,24 @@ async fn an_unread_tail_does_not_hold_up_closing() {
 }
 
 #[tokio::test]
+async fn what_is_acked_is_in_the_files_before_anything_is_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let stream = opened(dir.path(), StreamLimits::default());
+    for n in 1..=50 {
+        stream.append(says(talk(1), &format!("k{n}"), "x")).await.unwrap();
+    }
+    // As a power cut would leave them.
+    let left = tempfile::tempdir().unwrap();
+    for name in ["stream.db", "stream.db-wal"] {
+        std::fs::copy(dir.path().join(name), left.path().join(name)).unwrap();
+    }
+    let found = opened(left.path(), StreamLimits::default());
+    assert_eq!(found.head(talk(1)).await.unwrap(), 50);
+    let again = found.append(says(talk(1), "k50", "x")).await.unwrap();
+    assert_eq!((again.seq, again.duplicate), (50, true));
+}
+
+#[tokio::test]
 async fn an_unreadable_record_is_an_error_that_names_it() {
     let dir = tempfile::tempdir().unwrap();
     let stream = opened(dir.path(), StreamLimits::default());

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, params};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
+use super::checkpoint::Checkpointer;
 use super::heads::Heads;
 use super::{Job, Shared, TailSender, record, schema};
 use crate::domain::event::Event;
@@ -35,6 +36,7 @@ pub(super) struct Writer {
     connection: Connection,
     shared: Arc<Shared>,
     clock: Clock,
+    checkpointer: Checkpointer,
     heads: Heads,
     batch: usize,
     batch_bytes: usize,
@@ -43,12 +45,14 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(
         connection: Connection,
+        checkpointer: Checkpointer,
         shared: Arc<Shared>,
         clock: Clock,
         limits: &StreamLimits,
     ) -> Self {
         Self {
             connection,
+            checkpointer,
             shared,
             clock,
             heads: Heads::new(limits.heads),
@@ -76,7 +80,10 @@ impl Writer {
     fn append(&mut self, batch: Vec<Job>) {
         let at = self.clock.now();
         match self.commit(&batch, at) {
-            Ok(receipts) => self.tell(batch, &receipts),
+            Ok(receipts) => {
+                self.checkpointer.appended(receipts.len());
+                self.tell(batch, &receipts);
+            }
             Err(why) => {
                 self.recover(&why);
                 let error = refusal(&why);
