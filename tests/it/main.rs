@@ -1,1 +1,2 @@
-//! stub
+//! The one integration binary.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may"))]

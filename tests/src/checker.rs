@@ -1,0 +1,255 @@
+//! The checker: holds what clients were promised and told against what the stream holds.
+//!
+//! It proves, for every conversation in the logs: each acked draft is there once with the same content; nothing is
+//! there that nobody drafted; `seq` is 1, 2, 3 …; each sender's drafts are in the order of drafting; every client's
+//! view is strictly increasing, complete between its first and last event (visitors: but for notes), and shows each
+//! event as it is kept. It knows only logs and rows, not the code that made them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+
+use anyhow::Context as _;
+use rusqlite::{Connection, OpenFlags};
+use serde_json::Value;
+
+use crate::log::{Draft, Log, Who};
+
+/// An event as the stream keeps it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    /// Its number.
+    pub seq: u64,
+    /// Who did it.
+    pub from: Who,
+    /// Its key.
+    pub key: String,
+    /// The body as JSON.
+    pub body: Value,
+}
+
+/// The stream by conversation.
+pub type Stream = BTreeMap<String, Vec<Kept>>;
+
+/// What is wrong; all zero and empty when nothing is.
+#[derive(Debug, Default, Clone)]
+pub struct Findings {
+    /// Acked drafts examined.
+    pub acked: usize,
+    /// Events in the views examined.
+    pub heard: usize,
+    /// Acked but not in the stream, or in the stream but missing in a view.
+    pub lost: usize,
+    /// In the stream or a view twice.
+    pub doubled: usize,
+    /// Not in the order of sending, or a hole in `seq`.
+    pub reordered: usize,
+    /// There, but with other content, or nobody drafted it.
+    pub differing: usize,
+    /// The first 50 findings in words.
+    pub words: Vec<String>,
+}
+
+impl Findings {
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn clean(&self) -> bool {
+        self.lost + self.doubled + self.reordered + self.differing == 0
+    }
+
+    fn note(&mut self, words: String) {
+        if self.words.len() < 50 {
+            self.words.push(words);
+        }
+    }
+
+    fn lost(&mut self, words: String) {
+        self.lost += 1;
+        self.note(format!("lost: {words}"));
+    }
+
+    fn doubled(&mut self, words: String) {
+        self.doubled += 1;
+        self.note(format!("doubled: {words}"));
+    }
+
+    fn reordered(&mut self, words: String) {
+        self.reordered += 1;
+        self.note(format!("reordered: {words}"));
+    }
+
+    fn differs(&mut self, words: String) {
+        self.differing += 1;
+        self.note(format!("differs: {words}"));
+    }
+}
+
+/// Reads `stream.db` in a data directory without writing to it.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read_stream(data: &Path) -> anyhow::Result<Stream> {
+    let path = data.join("stream.db");
+    let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .with_context(|| path.display().to_string())?;
+    let mut rows = db.prepare(
+        "SELECT conversation, seq, sender_kind, sender, key, body FROM events \
+         ORDER BY conversation, seq",
+    )?;
+    let mut stream = Stream::new();
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        let kind = match row.get::<_, i64>(2)? {
+            1 => "visitor",
+            2 => "agent",
+            _ => "system",
+        };
+        let kept = Kept {
+            seq: row.get::<_, i64>(1)?.cast_unsigned(),
+            from: (kind.to_owned(), row.get::<_, i64>(3)?.to_string()),
+            key: row.get(4)?,
+            body: serde_json::from_slice(&row.get::<_, Vec<u8>>(5)?)?,
+        };
+        stream.entry(row.get::<_, i64>(0)?.to_string()).or_default().push(kept);
+    }
+    Ok(stream)
+}
+
+/// Checks all logs against the stream.
+#[must_use]
+pub fn check(logs: &[Log], stream: &Stream) -> Findings {
+    let mut findings = Findings::default();
+    for log in logs {
+        for broken in &log.broken_promises {
+            findings.differs(broken.clone());
+        }
+        promises(log, stream, &mut findings);
+        view(log, stream, &mut findings);
+    }
+    let drafted = drafted(logs);
+    let seen: BTreeSet<&String> = logs.iter().flat_map(|log| log.views.keys()).collect();
+    for (conversation, kept) in stream.iter().filter(|(id, _)| seen.contains(id)) {
+        dense(conversation, kept, &mut findings);
+        phantoms(conversation, kept, &drafted, &mut findings);
+    }
+    findings
+}
+
+/// Every ack has its event, once, in order, with the content promised.
+fn promises(log: &Log, stream: &Stream, findings: &mut Findings) {
+    let mut last: HashMap<&str, u64> = HashMap::new();
+    for draft in &log.drafts {
+        let Some(ack) = log.acks.get(&draft.key) else { continue };
+        findings.acked += 1;
+        let name = format!("{} {} of {:?} in {}", draft.kind, draft.key, log.who, ack.conversation);
+        let kept = stream.get(&ack.conversation).map(Vec::as_slice).unwrap_or_default();
+        let Some(event) = kept.iter().find(|event| event.seq == ack.seq) else {
+            findings.lost(format!("{name}: nothing at seq {}", ack.seq));
+            continue;
+        };
+        if draft.kind == "send" {
+            let same = |event: &&Kept| event.key == draft.key && event.from == log.who;
+            match kept.iter().filter(same).count() {
+                0 => findings.lost(format!("{name}: its key is nowhere")),
+                1 => {}
+                n => findings.doubled(format!("{name}: {n} times")),
+            }
+            let promised = ack.text.as_ref().or(draft.text.as_ref());
+            if event.body["text"].as_str() != promised.map(String::as_str) {
+                findings.differs(format!("{name}: {promised:?} is kept as {}", event.body));
+            }
+            if let Some(before) = last.insert(&ack.conversation, ack.seq)
+                && before >= ack.seq
+            {
+                findings.reordered(format!("{name}: seq {} after {before}", ack.seq));
+            }
+        }
+    }
+}
+
+/// A view increases, misses nothing and shows what is kept.
+fn view(log: &Log, stream: &Stream, findings: &mut Findings) {
+    for (conversation, heard) in &log.views {
+        let kept = stream.get(conversation).map(Vec::as_slice).unwrap_or_default();
+        let mut last = 0;
+        let mut seen = BTreeSet::new();
+        for event in heard {
+            findings.heard += 1;
+            let seq = event["seq"].as_u64().unwrap_or_default();
+            let name = format!("seq {seq} of {conversation} as {:?} heard it", log.who);
+            if !seen.insert(seq) {
+                findings.doubled(name.clone());
+            } else if seq <= last {
+                findings.reordered(format!("{name}: after {last}"));
+            }
+            last = last.max(seq);
+            match kept.iter().find(|kept| kept.seq == seq) {
+                None => findings.differs(format!("{name}: not in the stream")),
+                Some(kept) if !same(kept, event) => {
+                    findings.differs(format!("{name}: {event}, kept {:?}", kept.body));
+                }
+                Some(_) => {}
+            }
+        }
+        let first = seen.first().copied().unwrap_or_default();
+        for kept in kept.iter().filter(|kept| (first..=last).contains(&kept.seq)) {
+            let hidden = log.who.0 == "visitor" && kept.body["type"] == "note";
+            if !hidden && !seen.contains(&kept.seq) {
+                let words = format!("seq {} of {conversation} never reached", kept.seq);
+                findings.lost(format!("{words} {:?}", log.who));
+            }
+        }
+    }
+}
+
+fn same(kept: &Kept, event: &Value) -> bool {
+    let from = &event["from"];
+    let system = kept.from.0 == "system";
+    kept.body["type"] == event["type"]
+        && kept.body["text"] == event["text"]
+        && from["kind"] == kept.from.0.as_str()
+        && (system || from["id"] == kept.from.1.as_str())
+}
+
+fn dense(conversation: &str, kept: &[Kept], findings: &mut Findings) {
+    for (event, expected) in kept.iter().zip(1..) {
+        if event.seq != expected {
+            findings.reordered(format!("seq {} of {conversation}, not {expected}", event.seq));
+            return;
+        }
+    }
+}
+
+type Drafted<'a> = HashMap<(&'a Who, &'a str), Vec<&'a Draft>>;
+
+fn drafted(logs: &[Log]) -> Drafted<'_> {
+    let mut all = Drafted::new();
+    for log in logs {
+        for draft in &log.drafts {
+            let text = log.acks.get(&draft.key).and_then(|ack| ack.text.as_deref());
+            let text = text.or(draft.text.as_deref()).unwrap_or_default();
+            all.entry((&log.who, text)).or_default().push(draft);
+        }
+    }
+    all
+}
+
+/// What is kept was drafted, and no more often than it was drafted.
+fn phantoms(conversation: &str, kept: &[Kept], drafted: &Drafted<'_>, findings: &mut Findings) {
+    let mut times: HashMap<(&Who, &str), usize> = HashMap::new();
+    for event in kept.iter().filter(|event| event.body["type"] == "message") {
+        let text = event.body["text"].as_str().unwrap_or_default();
+        let key = (&event.from, text);
+        let drafts = drafted.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let here =
+            drafts.iter().filter(|d| d.conversation == conversation || d.conversation.is_empty());
+        let most = here.count();
+        let count = times.entry(key).or_default();
+        *count += 1;
+        let name = format!("seq {} of {conversation} ({text:?})", event.seq);
+        if most == 0 {
+            findings.differs(format!("{name}: nobody drafted it"));
+        } else if *count > most {
+            findings.doubled(format!("{name}: drafted {most} times, kept {count} times"));
+        }
+    }
+}
