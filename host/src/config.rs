@@ -51,14 +51,7 @@ impl Config {
     /// # Errors
     /// All problems found, at once.
     pub fn load(path: Option<&Path>) -> Result<Self, Problems> {
-        let usual = ["kefu.toml", "config/kefu.toml"].map(Path::new);
-        let found = path.or_else(|| usual.into_iter().find(|path| path.exists()));
-        let text = match found {
-            Some(path) => std::fs::read_to_string(path)
-                .map_err(|error| Problems::unreadable(path, &error.to_string()))?,
-            None => String::new(),
-        };
-        let name = found.map_or("defaults".into(), |path| path.display().to_string());
+        let (name, text) = Self::text(path)?;
         Self::parse(&name, &text, std::env::vars())
     }
 
@@ -91,10 +84,27 @@ impl Config {
     }
 
     /// Every key with the value in force, as `section.key = value` lines.
-    #[must_use]
-    pub fn print(name: &str, text: &str) -> Option<String> {
-        let mut reader = Reader::new(name, text, std::env::vars()).ok()?;
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn print(path: Option<&Path>) -> Result<String, Problems> {
+        let (name, text) = Self::text(path)?;
+        let mut reader = Reader::new(&name, &text, std::env::vars())?;
         let _ = Self::read(&mut reader);
-        Some(reader.asked().iter().map(|(key, value)| format!("{key} = {value}\n")).collect())
+        let lines = reader.asked().iter().map(|(key, value)| format!("{key} = {value}\n"));
+        let lines = lines.collect();
+        reader.finish()?;
+        Ok(lines)
+    }
+
+    /// The file's name and text.
+    fn text(path: Option<&Path>) -> Result<(String, String), Problems> {
+        let usual = ["kefu.toml", "config/kefu.toml"].map(Path::new);
+        let Some(path) = path.or_else(|| usual.into_iter().find(|path| path.exists())) else {
+            return Ok(("defaults".into(), String::new()));
+        };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Problems::unreadable(path, &error.to_string()))?;
+        Ok((path.display().to_string(), text))
     }
 }

@@ -7,9 +7,8 @@ use axum::response::{IntoResponse, Response};
 
 use super::{Shared, origin};
 
-/// Exact addresses a widget uses; the widget's settings have their own in [`is_for_widgets`].
-const FOR_WIDGETS: [&str; 4] =
-    ["/v1/visitors", "/v1/me/conversations", "/v1/commands", "/v1/events"];
+/// Exact addresses a widget uses; its settings are added in [`is_for_widgets`], the carriers answer for themselves.
+const FOR_WIDGETS: [&str; 2] = ["/v1/visitors", "/v1/me/conversations"];
 
 /// Answers preflights and marks answers, for origins of enabled sites.
 pub async fn allow_sites(State(api): State<Shared>, request: Request, next: Next) -> Response {

@@ -1,0 +1,94 @@
+//! The command line. `serve` runs the server; every other command that touches data is a request to the same HTTP API,
+//! sent to the running server through its control socket, or, when none runs, to one assembled in this process.
+
+mod agent;
+mod config;
+mod doctor;
+mod link;
+mod plugin;
+mod serve;
+mod site;
+mod team;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+
+/// kefu, a self-hosted customer-service server.
+#[derive(Debug, Parser)]
+#[command(name = "kefu", version)]
+struct Cli {
+    /// The config file [default: kefu.toml or config/kefu.toml, if there is one].
+    #[arg(long, short, global = true, value_name = "FILE", env = "KEFU_CONFIG")]
+    config: Option<PathBuf>,
+    /// Where the data is, instead of what the config says.
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server until SIGTERM or Ctrl-C.
+    Serve(serve::Serve),
+    /// Bring the databases to this version's form (serve does it too).
+    Migrate,
+    /// Accounts.
+    #[command(subcommand)]
+    Agent(agent::Agent),
+    /// Teams.
+    #[command(subcommand)]
+    Team(team::Team),
+    /// Embeddable widgets.
+    #[command(subcommand)]
+    Site(site::Site),
+    /// Plugins and their generations.
+    #[command(subcommand)]
+    Plugin(plugin::Plugin),
+    /// The config.
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Check this installation and say what is wrong.
+    Doctor,
+}
+
+/// Reads the arguments and does what they say.
+///
+/// # Errors
+/// Whatever went wrong, in words for the person at the terminal.
+pub async fn run() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    let path = cli.config.as_deref();
+    if let Command::Config(command) = cli.command {
+        return config::run(&command, path);
+    }
+    let mut config = Config::load(path)?;
+    if let Some(data_dir) = cli.data_dir {
+        config.server.data_dir = data_dir;
+    }
+    match cli.command {
+        Command::Serve(serve) => serve::run(serve, config).await,
+        Command::Migrate => {
+            link::Link::open(config).await?.close().await;
+            say("the databases are up to date")
+        }
+        Command::Agent(command) => agent::run(command, config).await,
+        Command::Team(command) => team::run(command, config).await,
+        Command::Site(command) => site::run(command, config).await,
+        Command::Plugin(command) => plugin::run(command, config).await,
+        Command::Doctor => doctor::run(config).await,
+        Command::Config(_) => Ok(()),
+    }
+}
+
+/// A line on stdout.
+fn say(line: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! `kefu site add|list`.
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::link::Link;
+use super::say;
+use super::team::{id_of, text};
+use crate::config::Config;
+
+/// What to do with sites.
+#[derive(Debug, Subcommand)]
+pub(super) enum Site {
+    /// Add a site and show the script tag for its pages.
+    Add(Add),
+    /// List sites.
+    List,
+}
+
+/// A new site.
+#[derive(Debug, Args)]
+pub(super) struct Add {
+    /// The name in the script tag: 2-40 of a-z 0-9 -.
+    key: String,
+    /// The name people see [default: the key].
+    #[arg(long)]
+    name: Option<String>,
+    /// The team that answers, by name or id.
+    #[arg(long)]
+    team: String,
+    /// An origin whose pages may show the widget, as https://shop.example; may be repeated.
+    #[arg(long = "origin", value_name = "ORIGIN")]
+    origins: Vec<String>,
+}
+
+pub(super) async fn run(command: Site, config: Config) -> anyhow::Result<()> {
+    let url = match config.server.public_url.as_str() {
+        "" => format!("http://{}", config.server.listen),
+        url => url.to_owned(),
+    };
+    let mut link = Link::open(config).await?;
+    match command {
+        Site::Add(new) => {
+            let team = id_of(&mut link, &new.team).await?;
+            let name = new.name.as_deref().unwrap_or(&new.key);
+            let (key, origins) = (&new.key, &new.origins);
+            let body = json!({ "key": key, "name": name, "team": team, "origins": origins });
+            link.post("/v1/sites", &body).await?;
+            say(&format!("site `{key}` added; put this into its pages:"))?;
+            say(&format!("  <script src=\"{url}/kefu.js\" data-site=\"{key}\" async></script>"))?;
+        }
+        Site::List => {
+            let answer = link.get("/v1/sites").await?;
+            for site in answer["sites"].as_array().into_iter().flatten() {
+                let (id, key, name) = (text(&site["id"]), text(&site["key"]), text(&site["name"]));
+                say(&format!("{id}  {key}  {name}  {}", site["origins"]))?;
+            }
+        }
+    }
+    link.close().await;
+    Ok(())
+}
