@@ -1,0 +1,138 @@
+//! The composition root: the one place that knows every part. `build` opens and connects them, `run` serves until told
+//! to stop and then drains: no new work, goodbyes, what was accepted becomes durable, the end.
+
+mod listen;
+mod metered;
+mod parts;
+mod shipped;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::{Extension, Router};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::api::{self, LocalAdmin};
+use crate::auth::FirstAdmin;
+use crate::config::Config;
+use crate::domain::refusal::Refusal;
+use crate::health::{self, Health};
+use crate::storage::StorageError;
+use crate::stream;
+use crate::transport;
+use parts::Parts;
+
+/// How long goodbyes may take.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Why the server cannot start.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each says it itself")]
+pub enum StartError {
+    #[error("{path} cannot be used (server.data_dir): {why}")]
+    DataDir { path: PathBuf, why: std::io::Error },
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    Stream(#[from] stream::OpenError),
+    #[error("plugins cannot run: {0}")]
+    Plugins(String),
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    #[error("figures: {0}")]
+    Telemetry(String),
+    #[error("it cannot be served: {0}")]
+    Serve(#[from] std::io::Error),
+}
+
+/// A server, put together and not yet serving.
+pub struct App {
+    config: Config,
+    parts: Parts,
+    health: Arc<Health>,
+    router: Router,
+}
+
+impl App {
+    /// Where the control socket of a server with this config is.
+    #[must_use]
+    pub fn socket_path(config: &Config) -> PathBuf {
+        config.server.data_dir.join("kefu.sock")
+    }
+
+    /// Opens the data and connects all parts. Nothing runs and nothing listens yet.
+    ///
+    /// # Errors
+    /// The first part that cannot be opened.
+    pub async fn build(config: Config) -> Result<Self, StartError> {
+        let parts = Parts::open(&config).await?;
+        shipped::install(&parts.plugins, &parts.storage).await?;
+        let api = parts.api(&config);
+        let health = Arc::new(Health {
+            api: api.clone(),
+            meters: parts.meters.clone(),
+            ready: true.into(),
+        });
+        let router = api::routes(api.clone())
+            .merge(transport::routes(parts.transport.clone()))
+            .merge(health::routes(health.clone()))
+            .layer(axum::middleware::from_fn_with_state(api, api::allow_sites));
+        Ok(Self { config, parts, health, router })
+    }
+
+    /// The account of the first start, when there is none at all yet.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn first_admin(&self) -> Result<Option<FirstAdmin>, StartError> {
+        Ok(self.parts.auth.first_admin().await?)
+    }
+
+    /// The router as the control socket sees it: who may open the socket is an admin.
+    #[must_use]
+    pub fn local_router(&self) -> Router {
+        self.router.clone().layer(Extension(LocalAdmin))
+    }
+
+    /// Serves until `shutdown`, then drains.
+    ///
+    /// # Errors
+    /// When the control socket cannot be made or the listener fails.
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+    ) -> Result<(), StartError> {
+        let control = listen::control(&Self::socket_path(&self.config))?;
+        let (services, tasks) = (CancellationToken::new(), TaskTracker::new());
+        self.parts.start(&services, &tasks).await;
+        let servers = TaskTracker::new();
+        servers.spawn(listen::tcp(listener, self.router.clone(), shutdown.clone()));
+        servers.spawn(listen::unix(control, self.local_router(), shutdown.clone()));
+        servers.close();
+        shutdown.cancelled().await;
+        tracing::info!("stopping: goodbyes first");
+        self.health.ready.store(false, Ordering::Release);
+        if !self.parts.transport.drain(DRAIN).await {
+            tracing::warn!("some connections did not close in time");
+        }
+        drop(tokio::time::timeout(DRAIN, servers.wait()).await);
+        services.cancel();
+        tasks.close();
+        drop(tokio::time::timeout(DRAIN, tasks.wait()).await);
+        drop(std::fs::remove_file(Self::socket_path(&self.config)));
+        self.close().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// Lets go of everything; what was accepted is durable when this returns.
+    pub async fn close(self) {
+        // The stream's last handle joins its writer thread, which must not hold up the runtime.
+        drop(tokio::task::spawn_blocking(move || drop(self)).await);
+    }
+}

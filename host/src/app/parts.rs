@@ -1,0 +1,149 @@
+//! The parts, opened in the order of the layers; each gets its own settings and the handles it names.
+
+use std::os::unix::fs::DirBuilderExt;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::StartError;
+use super::metered::Metered;
+use crate::api::Api;
+use crate::auth::Auth;
+use crate::config::Config;
+use crate::conversations::{self, Conversations};
+use crate::plugins::Plugins;
+use crate::presence::Presence;
+use crate::runtime::Clock;
+use crate::sessions::{SessionLimits, Sessions};
+use crate::storage;
+use crate::stream::{self, Stream, StreamLimits};
+use crate::telemetry::Meters;
+use crate::transport::{self, Transport, TransportConfig};
+
+/// Everything there is one of.
+pub(super) struct Parts {
+    pub(super) clock: Clock,
+    pub(super) meters: Arc<Meters>,
+    pub(super) storage: storage::Handle,
+    pub(super) presence: Arc<Presence>,
+    pub(super) plugins: Arc<Plugins>,
+    pub(super) auth: Arc<Auth>,
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) conversations: Arc<Conversations>,
+    pub(super) transport: Arc<Transport>,
+}
+
+impl Parts {
+    pub(super) async fn open(config: &Config) -> Result<Self, StartError> {
+        let dir = &config.server.data_dir;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(|why| StartError::DataDir { path: dir.clone(), why })?;
+        let clock = Clock::system();
+        let meters = Meters::new().map_err(|error| StartError::Telemetry(error.to_string()))?;
+        let meters = Arc::new(meters);
+        // The stream first: it locks the directory.
+        let stream: Arc<dyn Stream> = Arc::new(Metered {
+            inner: stream::open(dir, clock.clone(), stream_limits(config))?,
+            meters: meters.clone(),
+        });
+        let storage = storage::open(dir).await?;
+        let presence = Presence::new(clock.clone(), config.sessions.grace_ms);
+        let plugins = Arc::new(Plugins::default());
+        let auth = Auth::open(storage.clone(), clock.clone(), config.auth.clone()).await?;
+        let sessions = Sessions::new(stream.clone(), clock.clone(), session_limits(config));
+        let conversations = Conversations::new(conversations::Parts {
+            storage: storage.clone(),
+            stream: stream.clone(),
+            plugins: plugins.clone(),
+            sessions: sessions.clone(),
+            presence: presence.clone(),
+            clock: clock.clone(),
+            limits: conversations::Limits {
+                text_bytes: config.limits.text_bytes,
+                field_bytes: config.limits.field_bytes,
+                rate: config.limits.messages,
+            },
+        });
+        let parts = transport::Parts {
+            sessions: sessions.clone(),
+            presence: presence.clone(),
+            conversations: conversations.clone(),
+            auth: auth.clone(),
+            storage: storage.clone(),
+            clock: clock.clone(),
+        };
+        let transport = Transport::new(parts, transport_config(config));
+        Ok(Self {
+            clock,
+            meters,
+            storage,
+            presence,
+            plugins,
+            auth,
+            sessions,
+            conversations,
+            transport,
+        })
+    }
+
+    /// What HTTP handlers work with.
+    pub(super) fn api(&self, config: &Config) -> Arc<Api> {
+        Arc::new(Api {
+            storage: self.storage.clone(),
+            auth: self.auth.clone(),
+            conversations: self.conversations.clone(),
+            sessions: self.sessions.clone(),
+            presence: self.presence.clone(),
+            plugins: self.plugins.clone(),
+            clock: self.clock.clone(),
+            limits: config.limits.clone(),
+            public_url: config.server.public_url.clone(),
+            trusted_proxies: config.server.trusted_proxies.clone(),
+            visitor_rates: Default::default(),
+        })
+    }
+
+    /// Starts what runs by itself, the live tail before anything that appends.
+    pub(super) async fn start(&self, services: &CancellationToken, tasks: &TaskTracker) {
+        tasks.spawn(self.sessions.run(services.clone()));
+        self.conversations.recover().await;
+    }
+}
+
+fn stream_limits(config: &Config) -> StreamLimits {
+    StreamLimits {
+        queue: config.stream.waiting,
+        batch: config.stream.batch_events,
+        batch_bytes: config.stream.batch_bytes,
+        ..StreamLimits::default()
+    }
+}
+
+fn session_limits(config: &Config) -> SessionLimits {
+    SessionLimits {
+        outbox_items: config.transport.outbox_frames,
+        heartbeat_ms: config.transport.heartbeat_ms,
+        idle_timeout_ms: config.transport.idle_timeout_ms,
+        ..SessionLimits::default()
+    }
+}
+
+fn transport_config(config: &Config) -> TransportConfig {
+    let own_origins = match config.server.public_url.as_str() {
+        "" => Vec::new(),
+        url => vec![url.to_owned()],
+    };
+    TransportConfig {
+        connections: config.transport.connections,
+        hello_timeout_ms: config.transport.hello_timeout_ms,
+        poll_wait_ms: config.transport.poll_wait_ms,
+        frame_bytes: config.transport.frame_bytes,
+        text_bytes: config.limits.text_bytes,
+        own_origins,
+        ..TransportConfig::default()
+    }
+}
