@@ -7,6 +7,7 @@ pub mod domain;
 // 1 ground
 pub mod config;
 pub mod runtime;
+pub mod telemetry;
 // 2 seams
 pub mod storage;
 pub mod stream;
@@ -22,3 +23,7 @@ pub mod pipeline;
 // 4 edges
 pub mod transport;
 pub mod api;
+pub mod health;
+// 5 assembly
+pub mod app;
+pub mod cli;

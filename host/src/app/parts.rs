@@ -12,8 +12,11 @@ use crate::api::Api;
 use crate::auth::Auth;
 use crate::config::Config;
 use crate::conversations::{self, Conversations};
+use crate::inspection::Inspection;
+use crate::pipeline::archive::Archive;
 use crate::plugins::Plugins;
 use crate::presence::Presence;
+use crate::routing::Routing;
 use crate::runtime::Clock;
 use crate::sessions::{SessionLimits, Sessions};
 use crate::storage;
@@ -31,6 +34,9 @@ pub(super) struct Parts {
     pub(super) auth: Arc<Auth>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) conversations: Arc<Conversations>,
+    pub(super) routing: Arc<Routing>,
+    pub(super) inspection: Arc<Inspection>,
+    pub(super) archive: Arc<Archive>,
     pub(super) transport: Arc<Transport>,
 }
 
@@ -68,6 +74,23 @@ impl Parts {
                 rate: config.limits.messages,
             },
         });
+        let routing = Routing::new(
+            storage.clone(),
+            stream.clone(),
+            plugins.clone(),
+            sessions.clone(),
+            presence.clone(),
+            conversations.clone(),
+            clock.clone(),
+        );
+        let inspection = Inspection::new(
+            storage.clone(),
+            stream.clone(),
+            plugins.clone(),
+            sessions.clone(),
+            clock.clone(),
+        );
+        let archive = Archive::new(storage.clone(), stream.clone(), inspection.clone());
         let parts = transport::Parts {
             sessions: sessions.clone(),
             presence: presence.clone(),
@@ -86,6 +109,9 @@ impl Parts {
             auth,
             sessions,
             conversations,
+            routing,
+            inspection,
+            archive,
             transport,
         })
     }
@@ -110,7 +136,16 @@ impl Parts {
     /// Starts what runs by itself, the live tail before anything that appends.
     pub(super) async fn start(&self, services: &CancellationToken, tasks: &TaskTracker) {
         tasks.spawn(self.sessions.run(services.clone()));
-        self.conversations.recover().await;
+        let shutdown = || services.clone();
+        let routing = (self.routing.clone(), shutdown());
+        tasks.spawn(async move { routing.0.run(routing.1).await });
+        let archive = (self.archive.clone(), shutdown());
+        tasks.spawn(async move { archive.0.run(archive.1).await });
+        let inspection = (self.inspection.clone(), shutdown());
+        tasks.spawn(async move { inspection.0.run(inspection.1).await });
+        if let Err(error) = self.conversations.recover().await {
+            tracing::warn!(%error, "changes before the last stop are not all told yet");
+        }
     }
 }
 
