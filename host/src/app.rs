@@ -72,11 +72,8 @@ impl App {
         let parts = Parts::open(&config).await?;
         shipped::install(&parts.plugins, &parts.storage).await?;
         let api = parts.api(&config);
-        let health = Arc::new(Health {
-            api: api.clone(),
-            meters: parts.meters.clone(),
-            ready: true.into(),
-        });
+        let health =
+            Arc::new(Health { api: api.clone(), meters: parts.meters.clone(), ready: true.into() });
         let router = api::routes(api.clone())
             .merge(transport::routes(parts.transport.clone()))
             .merge(health::routes(health.clone()))
@@ -93,7 +90,6 @@ impl App {
     }
 
     /// The router as the control socket sees it: who may open the socket is an admin.
-    #[must_use]
     pub fn local_router(&self) -> Router {
         self.router.clone().layer(Extension(LocalAdmin))
     }

@@ -2,7 +2,9 @@
 
 use std::io::IsTerminal;
 
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
+};
 
 use crate::config::{LogFormat, Telemetry};
 
@@ -45,8 +47,7 @@ impl Meters {
         )?;
         let append_failures =
             IntCounter::new("kefu_append_failures_total", "appends refused or unanswered")?;
-        let buckets =
-            vec![0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0];
+        let buckets = vec![0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0];
         let append_seconds = Histogram::with_opts(
             HistogramOpts::new("kefu_append_seconds", "from the request to the durable point")
                 .buckets(buckets),
@@ -60,7 +61,8 @@ impl Meters {
     /// The counted figures and the given live ones, in the text format of Prometheus.
     #[must_use]
     pub fn text(&self, live: &[Live]) -> String {
-        let mut text = TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default();
+        let mut text =
+            TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default();
         for Live { name, help, kind, value } in live {
             text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n"));
         }

@@ -1,6 +1,7 @@
 //! The parts, opened in the order of the layers; each gets its own settings and the handles it names.
 
 use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -42,12 +43,7 @@ pub(super) struct Parts {
 
 impl Parts {
     pub(super) async fn open(config: &Config) -> Result<Self, StartError> {
-        let dir = &config.server.data_dir;
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
-            .map_err(|why| StartError::DataDir { path: dir.clone(), why })?;
+        let dir = data_dir(config)?;
         let clock = Clock::system();
         let meters = Meters::new().map_err(|error| StartError::Telemetry(error.to_string()))?;
         let meters = Arc::new(meters);
@@ -68,11 +64,7 @@ impl Parts {
             sessions: sessions.clone(),
             presence: presence.clone(),
             clock: clock.clone(),
-            limits: conversations::Limits {
-                text_bytes: config.limits.text_bytes,
-                field_bytes: config.limits.field_bytes,
-                rate: config.limits.messages,
-            },
+            limits: conversation_limits(config),
         });
         let routing = Routing::new(
             storage.clone(),
@@ -149,6 +141,21 @@ impl Parts {
     }
 }
 
+/// The data directory, made if need be, for its owner only.
+fn data_dir(config: &Config) -> Result<&Path, StartError> {
+    let dir = &config.server.data_dir;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map(|()| dir.as_path()).map_err(|why| StartError::DataDir { path: dir.clone(), why })
+}
+
+fn conversation_limits(config: &Config) -> conversations::Limits {
+    conversations::Limits {
+        text_bytes: config.limits.text_bytes,
+        field_bytes: config.limits.field_bytes,
+        rate: config.limits.messages,
+    }
+}
+
 fn stream_limits(config: &Config) -> StreamLimits {
     StreamLimits {
         queue: config.stream.waiting,
@@ -168,17 +175,13 @@ fn session_limits(config: &Config) -> SessionLimits {
 }
 
 fn transport_config(config: &Config) -> TransportConfig {
-    let own_origins = match config.server.public_url.as_str() {
-        "" => Vec::new(),
-        url => vec![url.to_owned()],
-    };
     TransportConfig {
         connections: config.transport.connections,
         hello_timeout_ms: config.transport.hello_timeout_ms,
         poll_wait_ms: config.transport.poll_wait_ms,
         frame_bytes: config.transport.frame_bytes,
         text_bytes: config.limits.text_bytes,
-        own_origins,
+        public_url: config.server.public_url.clone(),
         ..TransportConfig::default()
     }
 }

@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::link::Link;
-use super::team::{id_of, text};
 use super::say;
+use super::team::{id_of, text};
 use crate::config::Config;
 
 /// What to do with accounts.
@@ -71,7 +71,8 @@ async fn add(link: &mut Link, new: Add) -> anyhow::Result<()> {
     for team in &new.teams {
         teams.push(id_of(link, team).await?);
     }
-    let skills = new.skills.iter().map(|skill| self::skill(skill)).collect::<Result<Vec<_>, _>>()?;
+    let skills =
+        new.skills.iter().map(|skill| self::skill(skill)).collect::<Result<Vec<_>, _>>()?;
     let mut body = json!({
         "login": new.login,
         "name": new.name.as_deref().unwrap_or(&new.login),

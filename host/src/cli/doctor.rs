@@ -68,7 +68,10 @@ fn exposure(config: &Config) -> anyhow::Result<String> {
     let server = &config.server;
     let open = !server.listen.ip().is_loopback();
     if open && !server.public_url.starts_with("https://") {
-        bail!("it listens on {} without an https public_url: passwords go in the clear", server.listen);
+        bail!(
+            "it listens on {} without an https public_url: passwords go in the clear",
+            server.listen
+        );
     }
     Ok(format!("listens on {}", server.listen))
 }

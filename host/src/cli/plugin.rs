@@ -108,7 +108,8 @@ async fn find(link: &mut Link, given: &str) -> anyhow::Result<String> {
     let Some((point, number)) = given.split_once('/') else { return Ok(given.to_owned()) };
     let answer = link.get("/v1/plugins").await?;
     let all = answer["generations"].as_array().context("the server named no generations")?;
-    let found = all.iter().find(|g| g["point"] == *point && g["number"].to_string() == number);
+    let number: u32 = number.parse().with_context(|| format!("`{given}`: not a number"))?;
+    let found = all.iter().find(|g| g["point"] == *point && g["number"] == number);
     match found {
         Some(generation) => Ok(text(&generation["id"]).to_owned()),
         None => bail!("there is no generation `{given}`; `kefu plugin list` shows all"),
