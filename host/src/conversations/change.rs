@@ -141,6 +141,12 @@ impl Conversations {
             sessions.unfollow_for(Party::Agent(agent), id);
         }
         sessions.push_to_followers(id, None, &summary);
+        if next.state == State::Closed
+            && let Some(agent) = next.agent
+            && let Some(old) = self.known.closed_by(agent, id)
+        {
+            sessions.unfollow_for(Party::Agent(agent), old);
+        }
         for agent in had.iter().filter(|agent| !has.contains(agent)) {
             sessions.push_to(Party::Agent(*agent), Push::Gone(id));
         }

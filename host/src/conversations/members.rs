@@ -1,6 +1,7 @@
 //! What is remembered in memory so that a message costs no SQL: rows, rates, finished drafts, the roster. All of it
 //! bounded and all of it rebuildable. Also: who may do what, given a row.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -21,6 +22,9 @@ const STRIPES: usize = 1024;
 /// How long the roster may be old where it only decides who is shown a list entry.
 const ROSTER_MS: Millis = 2000;
 
+/// How many closed conversations an agent's sessions still follow.
+const FOLLOWED_CLOSED: usize = 32;
+
 type Lock = Arc<RwLock<()>>;
 
 /// Everything remembered.
@@ -31,6 +35,8 @@ pub(super) struct Known {
     done: Mutex<Recent<(ConversationId, Party, ClientKey), Receipt>>,
     /// Recent openings, for the same reason.
     pub(super) opened: Mutex<Recent<(VisitorId, ClientKey), ConversationId>>,
+    /// The last closed conversations of each agent: followed a while longer (a rating comes after closing), not for ever.
+    closed: Mutex<Recent<AgentId, VecDeque<ConversationId>>>,
     roster: Mutex<Option<(Millis, Arc<Vec<Agent>>)>>,
     /// Messages read-lock their conversation, changes of state write-lock it: nothing is said after `closed`, and the
     /// events of two changes never interleave.
@@ -46,6 +52,7 @@ impl Known {
             rates: Mutex::new(Recent::new(50_000)),
             done: Mutex::new(Recent::new(5_000)),
             opened: Mutex::new(Recent::new(5_000)),
+            closed: Mutex::new(Recent::new(5_000)),
             roster: Mutex::new(None),
             conversations: stripes(),
             visitors: stripes(),
@@ -96,6 +103,19 @@ impl Known {
 
     pub(super) fn note_done(&self, at: (ConversationId, Party, ClientKey), receipt: Receipt) {
         self.done.lock().insert(at, receipt);
+    }
+
+    /// Notes a closed conversation; gives the one that need not be followed any longer.
+    pub(super) fn closed_by(&self, agent: AgentId, id: ConversationId) -> Option<ConversationId> {
+        let mut closed = self.closed.lock();
+        let Some(list) = closed.get(&agent) else {
+            closed.insert(agent, VecDeque::from([id]));
+            return None;
+        };
+        if !list.contains(&id) {
+            list.push_back(id);
+        }
+        if list.len() > FOLLOWED_CLOSED { list.pop_front() } else { None }
     }
 
     pub(super) fn forget_roster(&self) {

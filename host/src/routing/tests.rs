@@ -1,1 +1,143 @@
 //! Routing against real storage and a real stream.
+
+use super::*;
+use crate::conversations::Ask;
+use crate::conversations::tests::world::{World, hears, key};
+use crate::domain::conversation::State;
+use crate::domain::event::Event;
+use crate::domain::people::Principal;
+use crate::domain::plugin::Outcome;
+use crate::domain::routing::Excluded;
+
+fn routing(world: &World) -> (Arc<Routing>, CancellationToken) {
+    let routing = Routing::new(
+        Arc::clone(&world.storage),
+        Arc::clone(&world.stream),
+        Arc::clone(&world.plugins),
+        Arc::clone(&world.sessions),
+        Arc::clone(&world.presence),
+        Arc::clone(&world.service),
+        world.clock.clone(),
+    );
+    let shutdown = CancellationToken::new();
+    let (it, token) = (Arc::clone(&routing), shutdown.clone());
+    crate::runtime::spawn(async move { it.run(token).await });
+    (routing, shutdown)
+}
+
+fn assigned(id: ConversationId) -> impl Fn(&Event) -> bool {
+    move |event| event.conversation == id && matches!(event.body, EventBody::Assigned { .. })
+}
+
+fn agent_of(event: &Event) -> Option<AgentId> {
+    match event.body {
+        EventBody::Assigned { agent, .. } => Some(agent),
+        _ => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_is_given_to_whoever_arrives() {
+    let world = World::new().await;
+    let visitor = world.visitor().await;
+    let before = world.opened(&visitor).await;
+    let mut tail = world.stream.tail();
+    let (_routing, shutdown) = routing(&world);
+    let li = world.agent("li", 1).await;
+    let event = hears(&mut tail, assigned(before)).await;
+    assert_eq!(agent_of(&event), Some(world.id_of(&li)));
+
+    let after = world.opened(&visitor).await;
+    world.service.ask(&li, before, key("close"), Ask::Close).await.unwrap();
+    let event = hears(&mut tail, assigned(after)).await;
+    assert_eq!(agent_of(&event), Some(world.id_of(&li)), "freed by closing");
+
+    let decisions = world.storage.decisions(before).await.unwrap();
+    assert_eq!(decisions.len(), 1);
+    assert_eq!(decisions[0].chosen, Some(world.id_of(&li)));
+    assert_eq!((decisions[0].outcome, decisions[0].generation), (Outcome::Absent, None));
+    shutdown.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_blocks_those_behind() {
+    let world = World::new().await;
+    let visitor = world.visitor().await;
+    let mut tail = world.stream.tail();
+    let stuck = world.opened_about(&visitor, "billing").await;
+    let easy = world.opened(&visitor).await;
+    let (_routing, shutdown) = routing(&world);
+    let li = world.agent("li", 1).await;
+    let event = hears(&mut tail, assigned(easy)).await;
+    assert_eq!(agent_of(&event), Some(world.id_of(&li)));
+    assert_eq!(world.row(stuck).await.state, State::Waiting);
+
+    let wu = world.skilled("wu", "Billing").await;
+    let event = hears(&mut tail, assigned(stuck)).await;
+    assert_eq!(agent_of(&event), Some(world.id_of(&wu)));
+    let decision = world.service.now(stuck).await.unwrap();
+    assert_eq!(decision.agent, Some(world.id_of(&wu)));
+    let recorded = async {
+        loop {
+            if let Some(decision) = world.storage.decisions(stuck).await.unwrap().pop() {
+                return decision;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let decision = tokio::time::timeout(Duration::from_secs(10), recorded).await.unwrap();
+    let reason = |who: &Principal| {
+        let id = world.id_of(who);
+        decision.excluded.iter().find(|(agent, ..)| *agent == id).map(|(.., why)| *why)
+    };
+    assert_eq!(reason(&li), Some(Excluded::LacksSkill));
+    shutdown.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_agents_conversations_go_to_another() {
+    let world = World::new().await;
+    let visitor = world.visitor().await;
+    let li = world.agent("li", 5).await;
+    let mut tail = world.stream.tail();
+    let (_routing, shutdown) = routing(&world);
+    let id = world.opened(&visitor).await;
+    hears(&mut tail, assigned(id)).await;
+    let wu = world.agent("wu", 5).await;
+    world.presence.left(world.id_of(&li), true);
+    let event = hears(&mut tail, assigned(id)).await;
+    assert_eq!(agent_of(&event), Some(world.id_of(&wu)));
+    shutdown.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_at_once_fill_everyone_exactly() {
+    let world = World::new().await;
+    let mut tail = world.stream.tail();
+    let (routing, shutdown) = routing(&world);
+    for n in 0..5 {
+        world.agent(&format!("agent{n}"), 2).await;
+    }
+    let mut ids = Vec::new();
+    for _ in 0..12 {
+        ids.push(world.opened(&world.visitor().await).await);
+    }
+    for _ in 0..10 {
+        hears_any(&mut tail).await;
+    }
+    let loads = world.storage.loads().await.unwrap();
+    assert!(loads.iter().all(|(_, load)| *load == 2) && loads.len() == 5, "{loads:?}");
+    let last = *ids.last().unwrap();
+    let told = async {
+        while !matches!(routing.position(last), Some(Push::Position { ahead: 1, .. })) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), told).await.expect("told its place");
+    shutdown.cancel();
+}
+
+/// Waits for the next batch that assigns something. One decision at a time: a batch assigns at most one.
+async fn hears_any(tail: &mut Tail) {
+    hears(tail, |event| matches!(event.body, EventBody::Assigned { .. })).await;
+}
