@@ -188,4 +188,4 @@ fn unavailable() -> Refusal {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
