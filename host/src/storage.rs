@@ -1,9 +1,9 @@
 //! Storage: people, sites, conversation state, decisions, plugins and reports as rows in SQL.
 //!
-//! Lookups return `Option`; rules of the business are not here. Conversation rows change only by compare-and-set on
-//! `version`, in one transaction with the events that tell of the change (`pending`): those are appended to the stream
-//! right after and then `settled`. What a crash leaves in `pending` is appended again at start; client keys make that
-//! harmless.
+//! Lookups return `Option`; rules of the business are not here. Conversation rows change only by
+//! compare-and-set on `version`, in one transaction with the events that tell of the change
+//! (`pending`): those are appended to the stream right after and then `settled`. What a crash
+//! leaves in `pending` is appended again at start; client keys make that harmless.
 
 mod sqlite;
 
@@ -63,7 +63,8 @@ pub trait People: Send + Sync {
     async fn agent_by_login(&self, login: &str) -> Stored<Option<(Agent, String)>>;
     /// All accounts by login.
     async fn agents(&self) -> Stored<Vec<Agent>>;
-    /// Stores everything but status, quality, idle time and password; `false` when there is no such account.
+    /// Stores everything but status, quality, idle time and password; `false` when there is no such
+    /// account.
     async fn update_agent(&self, agent: &Agent) -> Stored<bool>;
     /// New hash, epoch + 1.
     async fn set_password(&self, id: AgentId, password_hash: &str) -> Stored<bool>;
@@ -130,8 +131,8 @@ pub trait Conversations: Send + Sync {
     async fn conversation(&self, id: ConversationId) -> Stored<Option<Conversation>>;
     /// Stores `next` if the stored version is `next.version − 1`; `false` when someone was faster.
     async fn change(&self, next: &Conversation, pending: &[NewEvent]) -> Stored<bool>;
-    /// As `change`, and only while `next.agent` has fewer active conversations than its capacity, exact under
-    /// concurrency. Also sets the agent's idle time to `next.assigned_at`.
+    /// As `change`, and only while `next.agent` has fewer active conversations than its capacity,
+    /// exact under concurrency. Also sets the agent's idle time to `next.assigned_at`.
     async fn claim(&self, next: &Conversation, pending: &[NewEvent]) -> Stored<Claim>;
     /// The pending events of this version have been appended.
     async fn settled(&self, id: ConversationId, version: u64) -> Stored<()>;
@@ -139,8 +140,8 @@ pub trait Conversations: Send + Sync {
     async fn unsettled(&self) -> Stored<Vec<NewEvent>>;
     /// Newest first.
     async fn search(&self, search: &Search) -> Stored<Vec<Conversation>>;
-    /// The waiting ones of a team (or of all) that routing may assign (not offline), in queue order: priority, then
-    /// `waiting_since`, then id.
+    /// The waiting ones of a team (or of all) that routing may assign (not offline), in queue
+    /// order: priority, then `waiting_since`, then id.
     async fn queue(&self, team: Option<TeamId>) -> Stored<Vec<Conversation>>;
     /// Number of active conversations of each agent that has any.
     async fn loads(&self) -> Stored<Vec<(AgentId, u16)>>;
@@ -156,7 +157,8 @@ pub trait Conversations: Send + Sync {
     async fn report(&self, id: ConversationId) -> Stored<Option<Report>>;
     /// Closed conversations without a report, oldest first, at most `limit`.
     async fn uninspected(&self, limit: u32) -> Stored<Vec<ConversationId>>;
-    /// Mean time between assigned and closed of the last 50 closed conversations of a team, ms; `None` under 5.
+    /// Mean time between assigned and closed of the last 50 closed conversations of a team, ms;
+    /// `None` under 5.
     async fn service_time(&self, team: TeamId) -> Stored<Option<u64>>;
 }
 
@@ -231,8 +233,8 @@ impl<T: People + Conversations + Plugins> Storage for T {}
 /// A shared handle.
 pub type Handle = Arc<dyn Storage>;
 
-/// Opens the embedded storage (`kefu.db`) in `dir`, creating both when they are not there and bringing the tables up
-/// to date.
+/// Opens the embedded storage (`kefu.db`) in `dir`, creating both when they are not there and
+/// bringing the tables up to date.
 ///
 /// # Errors
 /// When the folder or file cannot be used, or was written by a newer version.

@@ -1,9 +1,11 @@
-//! The stream: the durable, ordered, live log of events. First tier; an append here is *the* durable point.
+//! The stream: the durable, ordered, live log of events. First tier; an append here is *the*
+//! durable point.
 //!
 //! Promises every adapter keeps (and `stream/contract.rs` checks):
 //! - an `append` that returned survives the death of this process (and, embedded, of the machine);
 //! - `seq` of a conversation is 1, 2, 3 … without holes, in the order the appends became durable;
-//! - the same `(conversation, from, key)` is appended once: later appends return the first receipt, whatever the body;
+//! - the same `(conversation, from, key)` is appended once: later appends return the first receipt,
+//!   whatever the body;
 //! - every tail sees every event after the moment it was opened, in `seq` order per conversation.
 //!
 //! It does not know conversations' states, permissions or filters: it stores what it is given.
@@ -23,8 +25,8 @@ use crate::domain::event::{Event, NewEvent};
 use crate::domain::ids::{ConversationId, Millis, Seq};
 use crate::runtime::Clock;
 
-/// Events as they became durable, batch by batch. Bounded: a tail nobody reads holds the stream up, so readers must
-/// only move events on and never wait for I/O in between.
+/// Events as they became durable, batch by batch. Bounded: a tail nobody reads holds the stream up,
+/// so readers must only move events on and never wait for I/O in between.
 pub type Tail = mpsc::Receiver<Arc<[Arc<Event>]>>;
 
 /// Proof that an event is durable.
@@ -60,8 +62,8 @@ pub struct ReadError(pub String);
 /// The seam.
 #[async_trait]
 pub trait Stream: Send + Sync {
-    /// Makes an event durable, numbers it, and shows it to every tail. Once started it completes even when the
-    /// returned future is dropped.
+    /// Makes an event durable, numbers it, and shows it to every tail. Once started it completes
+    /// even when the returned future is dropped.
     async fn append(&self, event: NewEvent) -> Result<Receipt, AppendError>;
 
     /// Up to `limit` events with `seq > after`, in order.
@@ -79,7 +81,8 @@ pub trait Stream: Send + Sync {
     fn tail(&self) -> Tail;
 }
 
-/// Bounds of the embedded stream. At each of them something definite happens; nothing grows without end.
+/// Bounds of the embedded stream. At each of them something definite happens; nothing grows without
+/// end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamLimits {
     /// Appends that may wait for the writer; one more is [`AppendError::Overloaded`].
@@ -96,7 +99,8 @@ pub struct StreamLimits {
     pub readers: usize,
     /// Batches a tail may be behind before the stream waits for it.
     pub tail: usize,
-    /// Most bytes the file may have, rounded down to whole pages; then appends are [`AppendError::Full`].
+    /// Most bytes the file may have, rounded down to whole pages; then appends are
+    /// [`AppendError::Full`].
     pub max_bytes: Option<u64>,
 }
 
@@ -139,8 +143,8 @@ pub enum OpenError {
     },
 }
 
-/// Opens the embedded stream (`stream.db`) in `dir`, creating both when they are not there. Dropping the last handle
-/// makes everything accepted durable before it returns.
+/// Opens the embedded stream (`stream.db`) in `dir`, creating both when they are not there.
+/// Dropping the last handle makes everything accepted durable before it returns.
 ///
 /// # Errors
 /// When the folder is in use, newer than this program, or unusable.

@@ -1,5 +1,5 @@
-//! What every storage must keep, told as tests: compare-and-set, exact claims, recovery, restarts. Each function gets
-//! an opener; calling it again after the former handle was dropped is a restart.
+//! What every storage must keep, told as tests: compare-and-set, exact claims, recovery, restarts.
+//! Each function gets an opener; calling it again after the former handle was dropped is a restart.
 
 mod conversations;
 mod people;

@@ -1,7 +1,8 @@
 //! Storage in one SQLite file through sqlx: one connection that writes, a few that read.
 //!
-//! Every change runs in `BEGIN IMMEDIATE … COMMIT` on the one writing connection, so a compare-and-set or a capacity
-//! check cannot be overtaken between its read and its write. Readers never wait for it (WAL).
+//! Every change runs in `BEGIN IMMEDIATE … COMMIT` on the one writing connection, so a
+//! compare-and-set or a capacity check cannot be overtaken between its read and its write. Readers
+//! never wait for it (WAL).
 
 mod conversations;
 mod people;
@@ -36,8 +37,8 @@ pub(super) struct Sqlite {
 
 impl Sqlite {
     pub(super) async fn open(dir: &Path) -> Stored<Self> {
-        std::fs::create_dir_all(dir)
-            .map_err(|e| StorageError::Unavailable(format!("{}: {e}", dir.display())))?;
+        let unusable = |why: String| StorageError::Unavailable(format!("{}: {why}", dir.display()));
+        std::fs::create_dir_all(dir).map_err(|e| unusable(e.to_string()))?;
         let options = SqliteConnectOptions::new()
             .filename(dir.join("kefu.db"))
             .create_if_missing(true)
@@ -45,7 +46,8 @@ impl Sqlite {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(PATIENCE);
-        // A full disk makes SQLite end a transaction that sqlx believes open: such a connection is replaced.
+        // A full disk makes SQLite end a transaction that sqlx believes open: such a connection is
+        // replaced.
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(PATIENCE)
@@ -58,15 +60,15 @@ impl Sqlite {
             })
             .connect_with(options.clone())
             .await
-            .map_err(failed)?;
-        MIGRATIONS.run(&writer).await.map_err(|e| StorageError::Unavailable(e.to_string()))?;
+            .map_err(|e| unusable(e.to_string()))?;
+        MIGRATIONS.run(&writer).await.map_err(|e| unusable(e.to_string()))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(PATIENCE)
             .test_before_acquire(false)
             .connect_with(options.create_if_missing(false).pragma("query_only", "ON"))
             .await
-            .map_err(failed)?;
+            .map_err(|e| unusable(e.to_string()))?;
         Ok(Self { writer, readers })
     }
 

@@ -1,5 +1,6 @@
-//! What every stream must keep, told as tests: redelivery, duplicates, restarts, concurrency, tails. Each function
-//! gets an opener; calling it again after the former handle was dropped is a restart.
+//! What every stream must keep, told as tests: redelivery, duplicates, restarts, concurrency,
+//! tails. Each function gets an opener; calling it again after the former handle was dropped is a
+//! restart.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,13 +1,15 @@
 //! The embedded stream: one SQLite file, one writer thread, a few readers.
 //!
 //! ```text
-//!   append ──▶ bounded queue ──▶ writer thread: BEGIN, ≤ 512 inserts, COMMIT (fdatasync) ──▶ receipts ──▶ tails
+//!   append ──▶ bounded queue ──▶ writer thread ──▶ receipts ──▶ tails
+//!                                 BEGIN, ≤ 512 inserts, COMMIT (fdatasync)
 //!   checkpoint thread: every 1,000 events, moves the write-ahead log into the file
 //!   read, head ──▶ a reader connection on a blocking thread
 //! ```
 //!
-//! The commit is the durable point and is shared by everything that waited for the one before. Only the writer thread
-//! writes, which is what makes `seq` dense; a lock file keeps other processes out. It does not trim.
+//! The commit is the durable point and is shared by everything that waited for the one before. Only
+//! the writer thread writes, which is what makes `seq` dense; a lock file keeps other processes
+//! out. It does not trim.
 
 mod checkpoint;
 mod heads;
@@ -171,7 +173,8 @@ impl Drop for Embedded {
     }
 }
 
-/// Keeps every other opener out for as long as the file is open; the system lets go of it when a process dies.
+/// Keeps every other opener out for as long as the file is open; the system lets go of it when a
+/// process dies.
 fn lock(dir: &Path) -> Result<File, OpenError> {
     let unusable = |why: std::io::Error| OpenError::Unusable {
         path: dir.display().to_string(),

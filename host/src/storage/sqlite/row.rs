@@ -1,4 +1,5 @@
-//! Between domain values and columns: ids and times as signed integers, enums as their words, lists and maps as JSON.
+//! Between domain values and columns: ids and times as signed integers, enums as their words, lists
+//! and maps as JSON.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

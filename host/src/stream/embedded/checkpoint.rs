@@ -1,7 +1,8 @@
-//! The checkpointer: moves the write-ahead log into the file on its own thread, so that appends do not wait for it.
+//! The checkpointer: moves the write-ahead log into the file on its own thread, so that appends do
+//! not wait for it.
 //!
-//! It never catches up with a writer that does not pause, so the log would never start over. The writer's own
-//! checkpoint, at a high mark, has only the rest to move.
+//! It never catches up with a writer that does not pause, so the log would never start over. The
+//! writer's own checkpoint, at a high mark, has only the rest to move.
 
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -37,7 +38,8 @@ impl Checkpointer {
         Ok(Self { wake: Some(wake), thread: Some(thread), since: 0 })
     }
 
-    /// Counts appended events and wakes the thread when there are enough; one that is at work is left alone.
+    /// Counts appended events and wakes the thread when there are enough; one that is at work is
+    /// left alone.
     pub(super) fn appended(&mut self, events: usize) {
         self.since += events;
         if self.since >= EVERY

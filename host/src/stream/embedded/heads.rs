@@ -1,5 +1,6 @@
-//! The last `seq` of recently written conversations, so that an append needs no look-up. Two generations: when the
-//! young one holds half the limit it becomes the old one and the former old one is forgotten.
+//! The last `seq` of recently written conversations, so that an append needs no look-up. Two
+//! generations: when the young one holds half the limit it becomes the old one and the former old
+//! one is forgotten.
 
 use std::collections::HashMap;
 

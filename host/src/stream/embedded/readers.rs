@@ -28,8 +28,8 @@ impl Readers {
         Ok(Self { permits: Arc::new(Semaphore::new(count)), idle: Arc::new(Mutex::new(idle)) })
     }
 
-    /// Runs `work` with a connection. Waits while all are lent. A connection whose work panicked comes back all the
-    /// same: reads leave nothing behind.
+    /// Runs `work` with a connection. Waits while all are lent. A connection whose work panicked
+    /// comes back all the same: reads leave nothing behind.
     pub(super) async fn with<T, F>(&self, work: F) -> Result<T, ReadError>
     where
         T: Send + 'static,

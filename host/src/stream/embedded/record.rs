@@ -1,5 +1,5 @@
-//! The stored record: how a party and a body become columns and back. The format number is stored with every row, so
-//! that a later program can read what this one wrote.
+//! The stored record: how a party and a body become columns and back. The format number is stored
+//! with every row, so that a later program can read what this one wrote.
 
 use crate::domain::event::EventBody;
 use crate::domain::ids::{AgentId, VisitorId};

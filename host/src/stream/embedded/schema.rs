@@ -11,8 +11,8 @@ use crate::stream::StreamLimits;
 /// In order; `user_version` is the number of those applied. Append only.
 const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/sqlite/stream/0001_events.sql")];
 
-/// The writer itself moves the log into the file when it has this many pages (4 KiB each); the checkpointer has moved
-/// most of them by then.
+/// The writer itself moves the log into the file when it has this many pages (4 KiB each); the
+/// checkpointer has moved most of them by then.
 const CHECKPOINT_PAGES: u32 = 16_000;
 
 /// Why the file could not be brought up to date.
@@ -56,7 +56,8 @@ pub(super) fn open_checkpointer(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Moves what nobody reads any more from the log into the file, without waiting for readers or the writer.
+/// Moves what nobody reads any more from the log into the file, without waiting for readers or the
+/// writer.
 pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
 }

@@ -1,4 +1,5 @@
-//! Tests of what only this adapter has: refusal when full, unreadable records, the lock, bounded memory, speed.
+//! Tests of what only this adapter has: refusal when full, unreadable records, the lock, bounded
+//! memory, speed.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -9,6 +10,7 @@ use rusqlite::Connection;
 use tokio::task::JoinSet;
 
 use super::heads::Heads;
+use super::record;
 use crate::domain::ids::ConversationId;
 use crate::runtime::Clock;
 use crate::stream::contract::{self, says, talk};
@@ -98,7 +100,8 @@ async fn a_full_queue_is_overload_and_not_a_wait() {
         let stream = Arc::clone(&stream);
         waiting.spawn(async move { stream.append(says(talk(1), &format!("k{n}"), "x")).await });
     }
-    // The tail holds one batch, the writer a second one and the queue four more: the others are refused.
+    // The tail holds one batch, the writer a second one and the queue four more: the others are
+    // refused.
     let mut refused = 0;
     while refused < 58 {
         let done = tokio::time::timeout(Duration::from_secs(10), waiting.join_next()).await;
@@ -166,6 +169,28 @@ async fn an_unreadable_record_is_an_error_that_names_it() {
     assert_eq!(stream.append(says(talk(7), "k4", "x")).await.unwrap().seq, 4);
 }
 
+#[test]
+fn format_1_is_read_for_ever() {
+    // Bytes as version 0.1 wrote them. Never edit a line; add new formats below.
+    let written = [
+        r#"{"type":"opened","site":"1","visitor":"2","fields":{"name":"x"},"page":"https://a/"}"#,
+        r#"{"type":"opened","site":"1","visitor":"2"}"#,
+        r#"{"type":"queued","cause":"agent_lost"}"#,
+        r#"{"type":"assigned","agent":"3","name":"n","decision":"4"}"#,
+        r#"{"type":"assigned","agent":"3","name":"n"}"#,
+        r#"{"type":"message","text":"hi","masked":true}"#,
+        r#"{"type":"message","text":"hi"}"#,
+        r#"{"type":"note","text":"n"}"#,
+        r#"{"type":"transferred","to":{"kind":"team","id":"5"},"name":"n","note":"soon"}"#,
+        r#"{"type":"rated","score":5,"comment":"good"}"#,
+        r#"{"type":"closed","reason":"left_queue"}"#,
+    ];
+    for bytes in written {
+        let body = record::decode(1, bytes.as_bytes()).unwrap();
+        assert_eq!(record::encode(&body).unwrap(), bytes.as_bytes(), "and written the same way");
+    }
+}
+
 #[tokio::test]
 async fn a_folder_is_open_once() {
     let dir = tempfile::tempdir().unwrap();
@@ -197,8 +222,8 @@ fn heads_are_bounded_and_keep_the_latest() {
     assert_eq!(heads.get(talk(1)), None);
 }
 
-/// `cargo test -p kefu how_fast -- --ignored --nocapture`: closed loop for the rate, then open loop at 10,000/s for
-/// the time from the intended moment to the receipt.
+/// `cargo test -p kefu how_fast -- --ignored --nocapture`: closed loop for the rate, then open loop
+/// at 10,000/s for the time from the intended moment to the receipt.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
 async fn how_fast() {

@@ -1,7 +1,8 @@
 //! The writer thread: the only place that appends.
 //!
-//! A batch is whatever waited, up to its caps. It is committed whole or not at all: receipts, heads and tails are
-//! touched only after the commit, so a refused batch consumes no `seq` and shows nothing.
+//! A batch is whatever waited, up to its caps. It is committed whole or not at all: receipts, heads
+//! and tails are touched only after the commit, so a refused batch consumes no `seq` and shows
+//! nothing.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -171,8 +172,8 @@ impl Writer {
         }
     }
 
-    /// To every tail, waiting for slow ones; those whose reader is gone are forgotten. The lock is not held while
-    /// waiting, so opening a tail never waits for a slow one.
+    /// To every tail, waiting for slow ones; those whose reader is gone are forgotten. The lock is
+    /// not held while waiting, so opening a tail never waits for a slow one.
     fn show(&self, events: &Arc<[Arc<Event>]>) {
         let tails = self.shared.tails.lock().clone();
         let mut closed = false;
