@@ -1,13 +1,16 @@
 // Builds the panel first (hashed name), then kefu.js as a plain script that knows this name. Two builds, because a
 // classic script may have neither exports nor static imports, and must not leave its names in the page.
-import { cpSync, readdirSync, rmSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { build } from 'vite'
 
 const root = new URL('..', import.meta.url).pathname
 const out = `${root}dist`
 
 try {
-  for (const old of readdirSync(out)) if (old.startsWith('widget-')) rmSync(`${out}/${old}`)
+  for (const old of readdirSync(`${out}/assets`)) {
+    if (/^(widget|demo|chat)-/.test(old)) rmSync(`${out}/assets/${old}`)
+  }
 } catch { /* first build */ }
 
 const shared = {
@@ -23,7 +26,7 @@ const panel = await build({
     rolldownOptions: {
       input: `${root}widget/panel.ts`,
       preserveEntrySignatures: 'strict',
-      output: { format: 'es', entryFileNames: 'widget-panel-[hash].js' },
+      output: { format: 'es', entryFileNames: 'assets/widget-panel-[hash].js' },
     },
   },
 })
@@ -41,4 +44,17 @@ await build({
   },
 })
 
-cpSync(`${root}demo`, out, { recursive: true })
+// Plain pages: their styles and scripts get a hash into the name, because assets are cached for ever.
+for (const page of ['demo', 'chat']) {
+  let html = readFileSync(`${root}${page}/index.html`, 'utf8')
+  for (const file of readdirSync(`${root}${page}`)) {
+    if (file === 'index.html') continue
+    const bytes = readFileSync(`${root}${page}/${file}`)
+    const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 8)
+    const hashed = `${page}-${file.replace('.', `-${hash}.`)}`
+    writeFileSync(`${out}/assets/${hashed}`, bytes)
+    html = html.replaceAll(`"./${file}"`, `"/assets/${hashed}"`)
+  }
+  mkdirSync(`${out}/${page}`, { recursive: true })
+  writeFileSync(`${out}/${page}/index.html`, html)
+}

@@ -1,0 +1,59 @@
+// What is drawn for a thread, and the words around it.
+import { expect, it } from 'vitest'
+import { Thread } from '../protocol/index'
+import type { KefuEvent } from '../protocol/index'
+import { luminance, textOn } from './color'
+import { items } from './items'
+import { initials, pickLocale, Words } from './text'
+
+const words = new Words('en')
+const draw = (thread: Thread, now = 10_000) =>
+  items(thread, (row) => row.from.kind === 'visitor', words, now)
+const event = (seq: number, rest: object): KefuEvent =>
+  ({ conversation: '1', seq, at: seq * 1000, from: { kind: 'agent', id: '2' }, ...rest }) as KefuEvent
+
+it('names the agent once per group and says who joined', () => {
+  const thread = new Thread('1')
+  thread.apply(event(1, { type: 'assigned', agent: '2', name: 'Lin' }))
+  thread.apply(event(2, { type: 'message', text: 'a' }))
+  thread.apply(event(3, { type: 'message', text: 'b' }))
+  thread.apply(event(4, { type: 'assigned', agent: '3', name: 'Chen' }))
+  const list = draw(thread)
+  expect(list.filter((i) => i.kind === 'message').map((i) => i.kind === 'message' && [i.name, i.first]))
+    .toEqual([['Lin', true], ['Lin', false]])
+  expect(list.filter((i) => i.kind === 'line').map((i) => i.kind === 'line' && i.text))
+    .toEqual(['Lin joined', 'You are now talking to Chen'])
+})
+
+it('shows the state under the last own message and under each failed one', () => {
+  const thread = new Thread('1')
+  const me = { kind: 'visitor', id: '7' } as const
+  thread.draft('a', me, 'a', 1)
+  thread.draft('b', me, 'b', 2)
+  thread.draft('c', me, 'c', 3)
+  thread.ack('a', 1, 1)
+  const failed = thread.rows.find((row) => row.key === 'b')!
+  failed.state = 'failed'
+  failed.error = 'blocked'
+  const feet = draw(thread).flatMap((i) => (i.kind === 'message' ? [[i.id, i.foot?.icon]] : []))
+  expect(feet).toEqual([['a', undefined], ['b', 'alert'], ['c', 'clock']])
+  thread.ack('c', 2, 2)
+  thread.read = 2
+  expect(draw(thread).at(-1)).toMatchObject({ foot: { text: 'Read' } })
+})
+
+it('writes on any brand colour with at least 4.5:1', () => {
+  for (let c = 0; c < 0x1000000; c += 9973) {
+    const hex = `#${c.toString(16).padStart(6, '0')}`
+    const on = textOn(hex) === '#fff' ? 1 : 0
+    const [high, low] = [Math.max(on, luminance(hex)), Math.min(on, luminance(hex))]
+    expect((high + 0.05) / (low + 0.05), hex).toBeGreaterThan(4.5)
+  }
+})
+
+it('picks languages and initials', () => {
+  expect(pickLocale(null, 'fr', 'zh-TW')).toBe('zh-CN')
+  expect(pickLocale(undefined, 'en-US', 'zh')).toBe('en')
+  expect(initials('林 小雨')).toBe('林')
+  expect(initials('Ada Lovelace')).toBe('AL')
+})
