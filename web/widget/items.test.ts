@@ -39,7 +39,7 @@ it('shows the state under the last own message and under each failed one', () =>
   expect(feet).toEqual([['a', undefined], ['b', 'alert'], ['c', 'clock']])
   thread.ack('c', 2, 2)
   thread.read = 2
-  expect(draw(thread).at(-1)).toMatchObject({ foot: { text: 'Read' } })
+  expect(draw(thread).find((i) => i.id === 'c')).toMatchObject({ foot: { text: 'Read' } })
 })
 
 it('writes on any brand colour with at least 4.5:1', () => {
