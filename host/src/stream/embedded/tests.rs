@@ -1,8 +1,9 @@
 //! Tests of what only this adapter has: refusal when full, unreadable records, the lock, bounded
 //! memory, speed.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -150,6 +151,65 @@ async fn what_is_acked_is_in_the_files_before_anything_is_closed() {
     assert_eq!(found.head(talk(1)).await.unwrap(), 50);
     let again = found.append(says(talk(1), "k50", "x")).await.unwrap();
     assert_eq!((again.seq, again.duplicate), (50, true));
+}
+
+/// Runs as the victim of the next test: appends until killed and says what was acked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "the child of what_was_acked_survives_kill_9"]
+async fn child_appends_until_killed() {
+    // The parent starts it in the folder to write to.
+    let stream = opened(Path::new("."), StreamLimits::default());
+    let mut tasks = JoinSet::new();
+    for sender in 1..=8 {
+        let stream = Arc::clone(&stream);
+        tasks.spawn(async move {
+            for n in 0.. {
+                let key = format!("{sender}-{n}");
+                let receipt = stream.append(says(talk(sender % 2 + 1), &key, &key)).await.unwrap();
+                let line = format!("acked {sender} {key} {}\n", receipt.seq);
+                std::io::stdout().write_all(line.as_bytes()).unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+}
+
+#[tokio::test]
+async fn what_was_acked_survives_kill_9() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["stream::embedded::tests::child_appends_until_killed", "--exact", "--ignored"])
+        .arg("--nocapture")
+        .current_dir(dir.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut said: Vec<String> =
+        lines.by_ref().filter(|line| line.starts_with("acked ")).take(2_000).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // What was in the pipe counts too; its last line may be cut.
+    said.extend(lines.filter(|line| line.starts_with("acked ")));
+    said.pop();
+    assert!(said.len() >= 1_999, "the child worked: {} acks", said.len());
+
+    let stream = opened(dir.path(), StreamLimits::default());
+    let kept = [
+        stream.read(talk(1), 0, usize::MAX).await.unwrap(),
+        stream.read(talk(2), 0, usize::MAX).await.unwrap(),
+    ];
+    for events in &kept {
+        assert!(events.iter().zip(1..).all(|(event, seq)| event.seq == seq), "dense");
+    }
+    for line in said {
+        let words: Vec<_> = line.split(' ').collect();
+        let (sender, key, seq): (usize, _, usize) =
+            (words[1].parse().unwrap(), words[2], words[3].parse().unwrap());
+        let event = &kept[sender % 2][seq - 1];
+        assert_eq!(event.key.as_ref().map(|key| key.as_str()), Some(key), "{line}");
+    }
 }
 
 #[tokio::test]
