@@ -2,6 +2,7 @@
 
 mod check;
 mod plugins;
+mod run;
 mod shell;
 mod test;
 mod web;
@@ -20,6 +21,8 @@ struct Cli {
 enum Task {
     /// Formatting, lints and documentation, as CI checks them.
     Check,
+    /// Build everything and run a demo server with made-up people and conversations.
+    Run(run::Run),
     /// Build the shipped plugins into target/plugins/.
     Plugins,
     /// Prepare what the tests need, run all of them, and list what was skipped.
@@ -38,6 +41,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Task::Check => check::run(),
+        Task::Run(args) => run::run(&args),
         Task::Plugins => {
             let built = plugins::build(&shell::root())?;
             shell::say(&format!("{} components in target/plugins", built.len()));

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::bail;
 
-use crate::{shell, web};
+use crate::{plugins, shell, web};
 
 /// Names a browser goes by.
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
@@ -14,6 +14,7 @@ const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "c
 pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     let root = shell::root();
     let mut skipped = Vec::new();
+    plugins::build(&root)?;
     if web::build(&root)? {
         web::test(&root)?;
     } else {

@@ -19,27 +19,27 @@ use crate::domain::refusal::Refusal;
 struct Files;
 
 /// The console runs nothing that is not ours and talks to nobody else.
-const CONSOLE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
-    img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; \
-    form-action 'self'; frame-ancestors 'none'";
+const CONSOLE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'self'; \
+    frame-ancestors 'none'";
 
 /// The chat and demo pages: the widget puts its styles into a shadow root.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'";
 
 /// Files whose name contains a hash of their content.
-const HASHED: &str = "assets/";
+const HASHED: [&str; 2] = ["assets/", "widget-"];
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new()
         .route("/", get(|| async { Redirect::temporary("/console/") }))
-        .route("/kefu.js", get(|headers: HeaderMap| async move { file("kefu.js", &headers, None) }))
         .route("/console", get(|| async { Redirect::permanent("/console/") }))
         .route("/console/", get(console_start))
         .route("/console/{*path}", get(console))
         .route("/demo/{site}", get(demo))
         .route("/chat/{site}", get(chat))
         .route("/assets/{*path}", get(asset))
+        .route("/{file}", get(top))
 }
 
 async fn console_start(headers: HeaderMap) -> Result<Response, Failure> {
@@ -57,11 +57,16 @@ async fn console(Path(path): Path<String>, headers: HeaderMap) -> Result<Respons
 }
 
 async fn demo(headers: HeaderMap) -> Result<Response, Failure> {
-    file("demo/index.html", &headers, Some(PAGE_POLICY))
+    file("demo.html", &headers, Some(PAGE_POLICY))
 }
 
 async fn chat(headers: HeaderMap) -> Result<Response, Failure> {
-    file("chat/index.html", &headers, Some(PAGE_POLICY))
+    file("chat.html", &headers, Some(PAGE_POLICY))
+}
+
+/// `kefu.js` and what it and the pages load.
+async fn top(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Failure> {
+    file(&name, &headers, name.ends_with(".html").then_some(PAGE_POLICY))
 }
 
 async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Result<Response, Failure> {
@@ -86,7 +91,7 @@ fn file(name: &str, asked: &HeaderMap, policy: Option<&'static str>) -> Result<R
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(header::ETAG, tag);
     }
-    let cache = match name.contains(HASHED) {
+    let cache = match HASHED.iter().any(|mark| name.contains(mark)) {
         true => "public, max-age=31536000, immutable",
         false => "no-cache",
     };

@@ -1,0 +1,109 @@
+//! `cargo xtask run`: everything built, a server with made-up people and conversations, and links to click.
+//! The data is in `target/demo`; delete it to begin again.
+
+mod http;
+mod people;
+mod talk;
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, bail};
+
+use crate::{plugins, shell, web};
+
+/// How to run.
+#[derive(clap::Args)]
+pub(crate) struct Run {
+    /// Keep visitors coming and two of the agents answering, until Ctrl-C.
+    #[arg(long)]
+    traffic: bool,
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:8030")]
+    listen: String,
+    /// Optimised build: slower to make, faster to run.
+    #[arg(long)]
+    release: bool,
+    /// Leave web pages and plugins as they were built last.
+    #[arg(long)]
+    fast: bool,
+}
+
+pub(crate) fn run(args: &Run) -> anyhow::Result<()> {
+    let root = shell::root();
+    if !args.fast {
+        plugins::build(&root)?;
+        if !web::build(&root)? {
+            shell::say("no npm or no web pages: the server runs without them");
+        }
+    }
+    let profile: &[String] = if args.release { &["--release".to_owned()] } else { &[] };
+    shell::cargo(&["build", "--package", "kefu"], profile)?;
+    let program = root.join("target").join(if args.release { "release" } else { "debug" });
+    let demo = Demo { program: program.join("kefu"), data: root.join("target/demo") };
+    let mut server = demo.serve(&args.listen)?;
+    let accounts = people::prepare(&demo, &args.listen)?;
+    links(&args.listen, &accounts);
+    if args.traffic {
+        talk::forever(&args.listen, &accounts[1..]);
+    }
+    let status = server.wait()?;
+    if status.success() { Ok(()) } else { bail!("the server ended ({status})") }
+}
+
+/// The demo server's program and data.
+pub(crate) struct Demo {
+    program: PathBuf,
+    pub(crate) data: PathBuf,
+}
+
+impl Demo {
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("--data-dir").arg(&self.data);
+        command
+    }
+
+    /// Starts the server and waits until it listens.
+    fn serve(&self, listen: &str) -> anyhow::Result<Child> {
+        let mut server = self.command();
+        server.args(["serve", "--listen", listen]).stdout(Stdio::piped());
+        let mut server = server.spawn().context("the server could not be started")?;
+        let out = server.stdout.take().context("no output")?;
+        let mut lines = BufReader::new(out).lines();
+        loop {
+            let line = lines.next().context("the server ended at once; see above")??;
+            shell::say(&line);
+            if let Some(password) = line.split('`').nth(3).filter(|_| line.starts_with("first")) {
+                keep_admin(&self.data, password)?;
+            }
+            if line.starts_with("listening") {
+                return Ok(server);
+            }
+        }
+    }
+
+    /// Runs `kefu …` beside the server and returns what it said.
+    pub(crate) fn kefu(&self, args: &[&str]) -> anyhow::Result<String> {
+        let output = self.command().args(args).output()?;
+        if !output.status.success() {
+            bail!("kefu {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    }
+}
+
+fn keep_admin(data: &Path, password: &str) -> anyhow::Result<()> {
+    Ok(std::fs::write(data.join("admin.txt"), password)?)
+}
+
+fn links(listen: &str, accounts: &[people::Account]) {
+    shell::say(&format!("\n  shop page with the widget   http://{listen}/demo/{}", people::SITE));
+    shell::say(&format!("  chat as a page of its own   http://{listen}/chat/{}", people::SITE));
+    shell::say(&format!("  console                     http://{listen}/console/\n"));
+    for account in accounts {
+        shell::say(&format!("  sign in as {:6} password {}", account.login, account.password));
+    }
+    shell::say("\n  Ctrl-C stops it\n");
+}

@@ -1,0 +1,202 @@
+//! Made-up conversations, held over the long-poll carrier like any client would.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+
+use super::http::Http;
+use super::people::{Account, SITE, sign_in};
+use crate::shell;
+
+/// Visitor first, then in turns.
+const DIALOGUES: [&[&str]; 5] = [
+    &[
+        "Hi, my order 10432 has not arrived yet.",
+        "Hello! Let me look that up for you. One moment please.",
+        "Thanks.",
+        "It left our warehouse yesterday and should be with you tomorrow before noon.",
+        "Great, thank you!",
+        "You are welcome. Is there anything else I can do for you?",
+    ],
+    &[
+        "你好，我想退货，可以吗？",
+        "您好！可以的，请问是哪一件商品呢？",
+        "上周买的蓝色背包，拉链坏了。",
+        "很抱歉给您添麻烦了，我已经为您申请了免费退货。",
+        "谢谢！",
+        "不客气，祝您生活愉快！",
+    ],
+    &[
+        "Is the walnut desk in stock in 160 cm?",
+        "Good morning! Yes, we have four of them left.",
+        "And does delivery include carrying it upstairs?",
+        "It does, up to the fifth floor, at no extra cost.",
+    ],
+    &[
+        "请问发票怎么开？",
+        "您好，在订单页面点“申请发票”就可以，电子发票会发到您的邮箱。",
+        "好的，明白了。",
+        "感谢您的咨询！",
+    ],
+    &[
+        "I was charged twice for the same thing.",
+        "I am sorry about that. Could you tell me the order number?",
+        "10977",
+        "Thank you. I have refunded the second charge; it takes two to three days.",
+        "Perfect.",
+        "Thank you for your patience!",
+    ],
+];
+
+/// How long an agent may take to be found.
+const ASSIGNED_WITHIN: Duration = Duration::from_secs(20);
+
+/// One client over long-poll.
+struct Client {
+    http: Http,
+    session: String,
+    sent: u32,
+}
+
+impl Client {
+    fn hello(http: Http) -> anyhow::Result<Self> {
+        let hello =
+            json!({ "type": "hello", "protocol": 1, "token": http.token, "client": "demo" });
+        let answer = http.post("/v1/commands", &json!({ "frames": [hello] }))?;
+        let session = answer["frames"][0]["session"].as_str();
+        let session = session.with_context(|| format!("no welcome: {answer}"))?.to_owned();
+        Ok(Self { http, session, sent: 0 })
+    }
+
+    /// Sends one frame, with a fresh key, and returns its answer.
+    fn does(&mut self, mut frame: Value) -> anyhow::Result<Value> {
+        self.sent += 1;
+        frame["key"] = format!("demo-{}-{}", self.session, self.sent).into();
+        let body = json!({ "session": self.session, "frames": [frame] });
+        let mut answer = self.http.post("/v1/commands", &body)?;
+        let answer = answer["frames"][0].take();
+        if answer["type"] == "error" {
+            bail!("{}", answer["message"]);
+        }
+        Ok(answer)
+    }
+
+    /// Holds the session alive.
+    fn stays(&self) {
+        let client = Self { http: self.http.clone(), session: self.session.clone(), sent: 0 };
+        thread::spawn(move || {
+            loop {
+                let path = format!("/v1/events?session={}&cursor=&wait=20000", client.session);
+                if client.http.get(&path).is_err() {
+                    return;
+                }
+                thread::sleep(Duration::from_millis(500));
+            }
+        });
+    }
+}
+
+/// Some conversations that are over, some that wait for the person who signs in next.
+pub(crate) fn seed(server: &str, accounts: &[Account]) -> anyhow::Result<()> {
+    let agents = on_duty(server, accounts)?;
+    for (number, dialogue) in DIALOGUES.iter().enumerate() {
+        let over = number < 4;
+        if let Err(error) = hold(server, &agents, dialogue, over, Duration::ZERO) {
+            shell::say(&format!("a made-up conversation ended early: {error:#}"));
+        }
+    }
+    for (_, mut agent) in agents {
+        drop(agent.does(json!({ "type": "bye" })));
+    }
+    Ok(())
+}
+
+/// Visitors until the process ends.
+pub(crate) fn forever(server: &str, accounts: &[Account]) {
+    let bots = accounts.iter().filter(|account| account.login != "admin");
+    let bots: Vec<_> =
+        bots.map(|a| Account { login: a.login.clone(), password: a.password.clone() }).collect();
+    let server = server.to_owned();
+    thread::spawn(move || {
+        for dialogue in DIALOGUES.iter().cycle() {
+            let outcome = on_duty(&server, &bots).and_then(|agents| {
+                hold(&server, &agents, dialogue, true, Duration::from_millis(1500))
+            });
+            if let Err(error) = outcome {
+                shell::say(&format!("traffic: {error:#}"));
+                thread::sleep(Duration::from_secs(3));
+            }
+        }
+    });
+}
+
+/// Agent id and client of everyone, online.
+fn on_duty(server: &str, accounts: &[Account]) -> anyhow::Result<Vec<(String, Client)>> {
+    let mut agents = Vec::new();
+    for account in accounts {
+        let http = sign_in(server, &account.login, &account.password)?;
+        let id = http.get("/v1/me")?["agent"]["id"].as_str().context("no id")?.to_owned();
+        let mut client = Client::hello(http)?;
+        client.does(json!({ "type": "status", "status": "online" }))?;
+        client.stays();
+        agents.push((id, client));
+    }
+    Ok(agents)
+}
+
+fn hold(
+    server: &str,
+    agents: &[(String, Client)],
+    lines: &[&str],
+    over: bool,
+    pause: Duration,
+) -> anyhow::Result<()> {
+    let nobody = Http { server: server.into(), token: String::new() };
+    let made = nobody.post("/v1/visitors", &json!({ "site": SITE }))?;
+    let token = made["token"].as_str().context("no token")?.to_owned();
+    let mut visitor = Client::hello(Http { token, ..nobody })?;
+    let first = lines.first().copied().unwrap_or("Hello!");
+    let opened = visitor.does(json!({ "type": "open", "fields": {}, "text": first }))?;
+    let conversation = opened["conversation"].clone();
+    let id = assigned(&visitor.http)?;
+    let (_, agent) =
+        agents.iter().find(|(known, _)| *known == id).context("another agent has it")?;
+    let mut agent =
+        Client { http: agent.http.clone(), session: agent.session.clone(), sent: now_number() };
+    for (turn, text) in lines.iter().enumerate().skip(1) {
+        thread::sleep(pause);
+        let speaker = if turn % 2 == 0 { &mut visitor } else { &mut agent };
+        let said = json!({ "type": "send", "conversation": conversation, "text": text });
+        speaker.does(said)?;
+    }
+    if over {
+        agent.does(json!({ "type": "close", "conversation": conversation }))?;
+        visitor.does(json!({ "type": "rate", "conversation": conversation, "score": 5 }))?;
+    }
+    drop(visitor.does(json!({ "type": "bye" })));
+    Ok(())
+}
+
+/// Who got the visitor's conversation.
+fn assigned(visitor: &Http) -> anyhow::Result<String> {
+    let begun = Instant::now();
+    while begun.elapsed() < ASSIGNED_WITHIN {
+        let mine = visitor.get("/v1/me/conversations")?;
+        let newest = &mine["conversations"][0];
+        if let (Some("active"), Some(agent)) = (newest["state"].as_str(), newest["agent"].as_str())
+        {
+            return Ok(agent.to_owned());
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    bail!("no agent got it")
+}
+
+/// A number no earlier client of this run began with.
+fn now_number() -> u32 {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed) * 1000
+}
