@@ -48,8 +48,8 @@ pub struct TransportConfig {
     pub text_bytes: usize,
     /// Most frames of one connection being worked on.
     pub in_flight: usize,
-    /// Our own origin; empty: the one that equals the request's `Host`.
-    pub public_url: String,
+    /// Our own origins; when there are none, the one that equals the request's `Host`.
+    pub own_origins: Vec<String>,
 }
 
 impl Default for TransportConfig {
@@ -63,7 +63,7 @@ impl Default for TransportConfig {
             frame_bytes: 64 * 1024,
             text_bytes: 8 * 1024,
             in_flight: 64,
-            public_url: String::new(),
+            own_origins: Vec::new(),
         }
     }
 }
@@ -146,3 +146,6 @@ pub fn routes(transport: Arc<Transport>) -> Router {
         .route("/v1/commands", post(longpoll::commands))
         .with_state(transport)
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,12 +56,14 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    pub(super) fn of(parts: &axum::http::request::Parts, public_url: &str) -> Self {
+    pub(super) fn of(parts: &axum::http::request::Parts, own_origins: &[String]) -> Self {
         let headers = &parts.headers;
         let origin = text(headers, header::ORIGIN.as_str());
         let host = text(headers, header::HOST.as_str());
         let own = match (origin, host) {
-            (Some(origin), _) if !public_url.is_empty() => origin.eq_ignore_ascii_case(public_url),
+            (Some(origin), _) if !own_origins.is_empty() => {
+                own_origins.iter().any(|own| own.eq_ignore_ascii_case(origin))
+            }
             (Some(origin), host) => {
                 let bare = origin.strip_prefix("https://").or(origin.strip_prefix("http://"));
                 bare.zip(host).is_some_and(|(bare, host)| bare.eq_ignore_ascii_case(host))
