@@ -20,7 +20,9 @@ use axum::routing::{get, post};
 use tokio::sync::Notify;
 
 use self::admission::Addresses;
+pub use self::admission::client;
 use crate::auth::Auth;
+use crate::config::Network;
 use crate::conversations::Conversations;
 use crate::domain::people::Principal;
 use crate::domain::rate::Rate;
@@ -48,8 +50,10 @@ pub struct TransportConfig {
     pub text_bytes: usize,
     /// Most frames of one connection being worked on.
     pub in_flight: usize,
-    /// Our own origins; when there are none, the one that equals the request's `Host`.
-    pub own_origins: Vec<String>,
+    /// Our own origin; empty: the one that equals the request's `Host`.
+    pub public_url: String,
+    /// Proxies whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Vec<Network>,
 }
 
 impl Default for TransportConfig {
@@ -63,7 +67,8 @@ impl Default for TransportConfig {
             frame_bytes: 64 * 1024,
             text_bytes: 8 * 1024,
             in_flight: 64,
-            own_origins: Vec::new(),
+            public_url: String::new(),
+            trusted_proxies: Vec::new(),
         }
     }
 }

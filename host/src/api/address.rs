@@ -5,11 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
 
 use super::Api;
-use crate::config::Network;
+pub(super) use crate::transport::client;
 
 /// Where a request comes from.
 pub(super) struct Address(pub(super) IpAddr);
@@ -22,17 +21,4 @@ impl FromRequestParts<Arc<Api>> for Address {
         let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         Ok(Self(client(peer, &parts.headers, &api.trusted_proxies)))
     }
-}
-
-/// Walks `X-Forwarded-For` from the right for as long as the one who added the entry is trusted.
-pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
-    let is_trusted = |ip: IpAddr| trusted.iter().any(|network| network.contains(ip));
-    let told = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-    let told: Vec<&str> = told.flat_map(|value| value.split(',')).map(str::trim).collect();
-    let mut client = peer;
-    for entry in told.into_iter().rev() {
-        let (true, Ok(before)) = (is_trusted(client), entry.parse::<IpAddr>()) else { break };
-        client = before;
-    }
-    client.to_canonical()
 }

@@ -182,6 +182,7 @@ fn transport_config(config: &Config) -> TransportConfig {
         frame_bytes: config.transport.frame_bytes,
         text_bytes: config.limits.text_bytes,
         public_url: config.server.public_url.clone(),
+        trusted_proxies: config.server.trusted_proxies.clone(),
         ..TransportConfig::default()
     }
 }

@@ -9,7 +9,8 @@ use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, header};
 use parking_lot::Mutex;
 
-use super::Transport;
+use super::{Transport, TransportConfig};
+use crate::config::Network;
 use crate::domain::ids::Millis;
 use crate::domain::people::Principal;
 use crate::domain::rate::{Bucket, Rate};
@@ -56,13 +57,13 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    pub(super) fn of(parts: &axum::http::request::Parts, own_origins: &[String]) -> Self {
+    pub(super) fn of(parts: &axum::http::request::Parts, config: &TransportConfig) -> Self {
         let headers = &parts.headers;
         let origin = text(headers, header::ORIGIN.as_str());
         let host = text(headers, header::HOST.as_str());
         let own = match (origin, host) {
-            (Some(origin), _) if !own_origins.is_empty() => {
-                own_origins.iter().any(|own| own.eq_ignore_ascii_case(origin))
+            (Some(origin), _) if !config.public_url.is_empty() => {
+                origin.eq_ignore_ascii_case(&config.public_url)
             }
             (Some(origin), host) => {
                 let bare = origin.strip_prefix("https://").or(origin.strip_prefix("http://"));
@@ -80,7 +81,7 @@ impl Asker {
             .map(|(_, token)| token.trim());
         let connected = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         Self {
-            address: connected.map(|info| info.0.ip().to_canonical()),
+            address: connected.map(|info| client(info.0.ip(), headers, &config.trusted_proxies)),
             bearer: bearer.map(str::to_owned),
             cookie: cookie.map(str::to_owned),
             origin: origin.map(str::to_owned),
@@ -96,6 +97,20 @@ impl Asker {
             .or(cookie)
             .ok_or(Refusal::Unauthorized("a token is needed"))
     }
+}
+
+/// The client's address: the peer's, or what the nearest *trusted* proxies say. `X-Forwarded-For` is walked from the
+/// right for as long as the one who added the entry is trusted.
+pub fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+    let is_trusted = |ip: IpAddr| trusted.iter().any(|network| network.contains(ip));
+    let told = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    let told: Vec<&str> = told.flat_map(|value| value.split(',')).map(str::trim).collect();
+    let mut client = peer;
+    for entry in told.into_iter().rev() {
+        let (true, Ok(before)) = (is_trusted(client), entry.parse::<IpAddr>()) else { break };
+        client = before;
+    }
+    client.to_canonical()
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -56,7 +56,7 @@ pub(super) async fn commands(
 
 async fn post(transport: &Arc<Transport>, request: Request) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
-    let asker = Asker::of(&parts, &transport.config.own_origins);
+    let asker = Asker::of(&parts, &transport.config);
     let limit = transport.config.frame_bytes.saturating_mul(2);
     let body = axum::body::to_bytes(body, limit).await;
     let body = body.map_err(|_| Refusal::TooLarge { what: "a post", limit })?;
@@ -152,7 +152,7 @@ pub(super) async fn events(
     request: Request,
 ) -> Response {
     let (parts, _) = request.into_parts();
-    let asker = Asker::of(&parts, &transport.config.own_origins);
+    let asker = Asker::of(&parts, &transport.config);
     let polled = match wanted {
         Ok(Query(wanted)) => poll(&transport, &asker, wanted).await,
         Err(_) => Err(Refusal::BadFrame("query: session, cursor, wait".into())),

@@ -46,7 +46,7 @@ const LINGER: Duration = Duration::from_secs(1);
 /// `GET /v1/ws`.
 pub(super) async fn upgrade(State(transport): State<Arc<Transport>>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
-    let asker = Asker::of(&parts, &transport.config.own_origins);
+    let asker = Asker::of(&parts, &transport.config);
     let on = parts.extensions.remove::<OnUpgrade>();
     let (Some(accept), Some(on)) = (accept_key(&parts.headers), on) else {
         return longpoll::failed(&Refusal::BadFrame("a WebSocket handshake is expected".into()));

@@ -16,16 +16,17 @@ fn an_address_has_a_rate_and_loopback_has_none() {
 }
 
 fn asker(headers: &[(&str, &str)]) -> Asker {
-    asker_at(&[], headers)
+    asker_at("", headers)
 }
 
-fn asker_at(own: &[&str], headers: &[(&str, &str)]) -> Asker {
+fn asker_at(own: &str, headers: &[(&str, &str)]) -> Asker {
     let mut request = axum::http::Request::new(());
     for (name, value) in headers {
         let name: axum::http::HeaderName = name.parse().unwrap();
         request.headers_mut().insert(name, value.parse().unwrap());
     }
-    Asker::of(&request.into_parts().0, &own.iter().map(|&one| one.into()).collect::<Vec<_>>())
+    let config = TransportConfig { public_url: own.into(), ..TransportConfig::default() };
+    Asker::of(&request.into_parts().0, &config)
 }
 
 #[test]
@@ -34,7 +35,7 @@ fn a_cookie_counts_only_on_our_own_pages() {
     let own = asker(&[cookie, ("origin", "https://kefu.example"), ("host", "kefu.example")]);
     assert_eq!(own.token(None), Ok("tok"));
     let named = asker_at(
-        &["https://help.example"],
+        "https://help.example",
         &[cookie, ("origin", "https://help.example"), ("host", "10.0.0.1")],
     );
     assert_eq!(named.token(None), Ok("tok"));
@@ -45,7 +46,7 @@ fn a_cookie_counts_only_on_our_own_pages() {
         asker(&[cookie, ("origin", "null"), ("host", "kefu.example")]),
         asker(&[cookie, ("host", "kefu.example")]),
         asker_at(
-            &["https://a.example"],
+            "https://a.example",
             &[cookie, ("origin", "https://b.example"), ("host", "b.example")],
         ),
     ] {
