@@ -1,8 +1,10 @@
 //! Conversations: what people do to a conversation, from the check to the durable event.
 //!
-//! `check` (all that can fail because of the person) → filter → `stream.append` for messages; for changes of state
-//! `domain::conversation::apply` → compare-and-set in storage with pending events → append → settled. Who answers is
-//! not decided here: `routing` sees the `queued` and `closed` events on the stream's tail.
+//! `check` (all that can fail because of the person) → filter → `stream.append` for messages; for
+//! changes of state
+//! `domain::conversation::apply` → compare-and-set in storage with pending events → append →
+//! settled. Who answers is not decided here: `routing` sees the `queued` and `closed` events on the
+//! stream's tail.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -140,7 +142,8 @@ impl Conversations {
         })
     }
 
-    /// Tells routing to look at the queue again: an agent's status, capacity, team or skills changed.
+    /// Tells routing to look at the queue again: an agent's status, capacity, team or skills
+    /// changed.
     pub fn wake_routing(&self) {
         self.wake.notify_one();
     }

@@ -1,8 +1,8 @@
 //! Layer 0: the nouns and the pure decisions.
 //!
-//! Everything here is a value or a function of values. There is no async, no I/O, no clock and no randomness: time,
-//! ids and seeds are arguments. What a conversation may do next, who may see an event, which agents qualify — all of
-//! that is decided here and acted on elsewhere.
+//! Everything here is a value or a function of values. There is no async, no I/O, no clock and no
+//! randomness: time, ids and seeds are arguments. What a conversation may do next, who may see an
+//! event, which agents qualify — all of that is decided here and acted on elsewhere.
 
 pub mod agent;
 pub mod conversation;

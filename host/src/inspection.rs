@@ -1,8 +1,10 @@
-//! Inspection: every closed conversation gets a report, and its agent's quality moves a tenth of the way to the score.
+//! Inspection: every closed conversation gets a report, and its agent's quality moves a tenth of
+//! the way to the score.
 //!
-//! Closed conversations come in through [`Inspection::enqueue`], one at a time go through the plugin on a blocking
-//! thread, and what does not fit the bounded queue is found again in storage (`uninspected`). A conversation that no
-//! plugin scored gets an empty card, so that it is not asked about for ever.
+//! Closed conversations come in through [`Inspection::enqueue`], one at a time go through the
+//! plugin on a blocking thread, and what does not fit the bounded queue is found again in storage
+//! (`uninspected`). A conversation that no plugin scored gets an empty card, so that it is not
+//! asked about for ever.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -118,7 +120,8 @@ impl Inspection {
         }
     }
 
-    /// Takes what storage has uninspected; called with an empty queue, so nothing is in twice for long.
+    /// Takes what storage has uninspected; called with an empty queue, so nothing is in twice for
+    /// long.
     async fn read_more(&self) -> Result<(), Failed> {
         let ids = self.storage.uninspected(BATCH).await?;
         let mut queue = self.queue.lock();

@@ -58,6 +58,12 @@ impl Presence {
         self.here.lock().contains_key(&agent)
     }
 
+    /// How long an agent whose last session vanished counts as present.
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        Duration::from_millis(self.grace_ms)
+    }
+
     /// Everyone who is present.
     #[must_use]
     pub fn present(&self) -> Vec<AgentId> {

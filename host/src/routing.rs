@@ -2,12 +2,14 @@
 //!
 //! ```text
 //!  stream tail (queued, assigned, transferred, closed) ─┐
-//!  presence (arrived; lost → requeue) ──────────────────┼─▶ wake ─▶ pass: refresh queue ─▶ decide each ─▶ positions
+//!  presence (arrived; lost → requeue) ──────────────────┼─▶ wake ─▶ pass
 //!  status, capacity, team changed ──────────────────────┘
+//!  pass: refresh queue ─▶ decide each ─▶ tell places
 //! ```
-//! A pass walks the queue in order and decides for each conversation that somebody qualifies for; one that nobody
-//! qualifies for blocks nobody behind it. It never polls: without a change there is no pass. The one timer is the retry
-//! after an outage. It scores nothing itself: that is the policy, or the built-in fall-back in `domain::routing`.
+//! A pass walks the queue in order and decides for each conversation that somebody qualifies for;
+//! one that nobody qualifies for blocks nobody behind it. It never polls: without a change there is
+//! no pass. The one timer is the retry after an outage. It scores nothing itself: that is the
+//! policy, or the built-in fall-back in `domain::routing`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,7 +27,7 @@ use crate::domain::refusal::Refusal;
 use crate::plugins::Plugins;
 use crate::presence::{Presence, PresenceChange};
 use crate::runtime::Clock;
-use crate::sessions::{Push, Sessions};
+use crate::sessions::Sessions;
 use crate::storage::{self, StorageError};
 use crate::stream::{Stream, Tail};
 
@@ -33,11 +35,10 @@ mod decide;
 mod input;
 mod queue;
 
-/// After a start, how long agents have to come back before their conversations are queued again.
-const START_GRACE: Duration = Duration::from_secs(30);
 /// After an outage, when to try again.
 const RETRY: Duration = Duration::from_secs(1);
-/// Most changed conversations remembered between two passes; beyond it the whole queue is read again.
+/// Most changed conversations remembered between two passes; beyond it the whole queue is read
+/// again.
 const MOST_SEEN: usize = 4096;
 
 /// The service.
@@ -92,12 +93,6 @@ impl Routing {
         self.conversations.wake_routing();
     }
 
-    /// A conversation's place in the queue as last told, for a visitor that comes back.
-    #[must_use]
-    pub fn position(&self, id: ConversationId) -> Option<Push> {
-        self.queue.lock().told(id)
-    }
-
     /// How many wait.
     #[must_use]
     pub fn waiting(&self) -> usize {
@@ -142,7 +137,8 @@ impl Routing {
 
     /// Follows presence: who arrives may take something, whom we lost gives back what it had.
     async fn watch(&self, mut changes: Receiver<PresenceChange>) {
-        let mut sweep = Some(Instant::now() + START_GRACE);
+        // After a start agents have the grace period to come back before we look who is missing.
+        let mut sweep = Some(Instant::now() + self.presence.grace());
         loop {
             let due = sweep.unwrap_or_else(Instant::now);
             tokio::select! {

@@ -132,6 +132,7 @@ async fn change(
         return Err(Refusal::NotFound("agent").into());
     }
     api.auth.forget(id);
+    api.conversations.wake_routing();
     Ok(Json(json!({ "agent": agent })))
 }
 

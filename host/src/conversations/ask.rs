@@ -1,8 +1,8 @@
 //! What is asked of an existing conversation: say, close, rate, transfer, take.
 //!
-//! A draft sent again with the same key changes nothing and gets the first receipt: messages by the stream's own
-//! de-duplication, changes of state by remembered receipts, and where the state by now forbids it (a message to a
-//! conversation that closed since) by looking the key up in the stream.
+//! A draft sent again with the same key changes nothing and gets the first receipt: messages by the
+//! stream's own de-duplication, changes of state by remembered receipts, and where the state by now
+//! forbids it (a message to a conversation that closed since) by looking the key up in the stream.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -116,7 +116,8 @@ impl Conversations {
         Ok(Sent { receipt, text, rules })
     }
 
-    /// The filter's judgement. Where no plugin answers, the text goes as it is (the point's declared fall-back).
+    /// The filter's judgement. Where no plugin answers, the text goes as it is (the point's
+    /// declared fall-back).
     pub(super) fn filter(
         &self,
         row: &Conversation,

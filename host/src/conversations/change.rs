@@ -1,5 +1,7 @@
-//! A change of state, carried out: row and pending events in one transaction, then the events into the stream, then
-//! `settled`, then everyone is shown. Once begun it is finished by a task of its own, even when the asker is gone.
+//! A change of state, carried out: row and pending events in one transaction, then the events into
+//! the stream, then
+//! `settled`, then everyone is shown. Once begun it is finished by a task of its own, even when the
+//! asker is gone.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,8 +43,8 @@ pub(super) enum Denied {
     Refused(Refusal),
 }
 
-/// Gives events their keys: the client's for the first one, `c<version>-<i>` for the rest. Only the first comes from
-/// the party itself, what follows from it comes from the system.
+/// Gives events their keys: the client's for the first one, `c<version>-<i>` for the rest. Only the
+/// first comes from the party itself, what follows from it comes from the system.
 pub(super) fn named(
     next: &Conversation,
     party: Party,
@@ -183,7 +185,8 @@ impl Conversations {
         }
     }
 
-    /// Sends all active conversations of an agent back to the queue (grace period over, signed off).
+    /// Sends all active conversations of an agent back to the queue (grace period over, signed
+    /// off).
     ///
     /// # Errors
     /// Storage or stream are away; what was not sent back then stays with the agent.

@@ -1,5 +1,5 @@
-//! What is remembered in memory so that a message costs no SQL: rows, rates, finished drafts, the roster. All of it
-//! bounded and all of it rebuildable. Also: who may do what, given a row.
+//! What is remembered in memory so that a message costs no SQL: rows, rates, finished drafts, the
+//! roster. All of it bounded and all of it rebuildable. Also: who may do what, given a row.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use crate::domain::people::{Party, Principal, Role};
 use crate::domain::rate::{Bucket, Rate};
 use crate::domain::recent::Recent;
 use crate::domain::refusal::Refusal;
+use crate::sessions::Push;
 use crate::stream::Receipt;
 
 /// Stripes of locks: two conversations share one only by chance.
@@ -35,11 +36,14 @@ pub(super) struct Known {
     done: Mutex<Recent<(ConversationId, Party, ClientKey), Receipt>>,
     /// Recent openings, for the same reason.
     pub(super) opened: Mutex<Recent<(VisitorId, ClientKey), ConversationId>>,
-    /// The last closed conversations of each agent: followed a while longer (a rating comes after closing), not for ever.
+    /// The last closed conversations of each agent: followed a while longer (a rating comes after
+    /// closing), not for ever.
     closed: Mutex<Recent<AgentId, VecDeque<ConversationId>>>,
+    /// Places in the queue as last told, for visitors that come back.
+    places: Mutex<Recent<ConversationId, Push>>,
     roster: Mutex<Option<(Millis, Arc<Vec<Agent>>)>>,
-    /// Messages read-lock their conversation, changes of state write-lock it: nothing is said after `closed`, and the
-    /// events of two changes never interleave.
+    /// Messages read-lock their conversation, changes of state write-lock it: nothing is said after
+    /// `closed`, and the events of two changes never interleave.
     conversations: Vec<Lock>,
     visitors: Vec<Lock>,
 }
@@ -53,6 +57,7 @@ impl Known {
             done: Mutex::new(Recent::new(5_000)),
             opened: Mutex::new(Recent::new(5_000)),
             closed: Mutex::new(Recent::new(5_000)),
+            places: Mutex::new(Recent::new(5_000)),
             roster: Mutex::new(None),
             conversations: stripes(),
             visitors: stripes(),
@@ -149,6 +154,19 @@ impl Conversations {
         self.row(id).await
     }
 
+    /// A visitor was told its place in the queue.
+    pub(crate) fn told_place(&self, push: &Push) {
+        if let Push::Position { conversation, .. } = push {
+            self.known.places.lock().insert(*conversation, push.clone());
+        }
+    }
+
+    /// The place in the queue as last told, for a visitor that comes back while it waits.
+    #[must_use]
+    pub fn place(&self, id: ConversationId) -> Option<Push> {
+        self.known.places.lock().get(&id).cloned()
+    }
+
     /// All accounts, at most two seconds old.
     pub(super) async fn roster(&self) -> Result<Arc<Vec<Agent>>, Refusal> {
         let now = self.parts.clock.now();
@@ -169,7 +187,8 @@ impl Conversations {
     }
 }
 
-/// Whether it is this principal's own: the visitor who asks, the agent who answers (or answered last).
+/// Whether it is this principal's own: the visitor who asks, the agent who answers (or answered
+/// last).
 pub(super) fn own(who: &Principal, row: &Conversation) -> bool {
     match *who {
         Principal::Visitor { visitor, .. } => row.visitor == visitor,

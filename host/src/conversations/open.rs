@@ -1,7 +1,9 @@
-//! Opening a conversation: the form is checked, the first message filtered, the row stored with what it tells.
+//! Opening a conversation: the form is checked, the first message filtered, the row stored with
+//! what it tells.
 //!
-//! The same visitor and key open one conversation, also across a restart: recent openings are remembered, and beyond
-//! that the key is looked up in the first events of the visitor's newest conversations.
+//! The same visitor and key open one conversation, also across a restart: recent openings are
+//! remembered, and beyond that the key is looked up in the first events of the visitor's newest
+//! conversations.
 
 use std::collections::BTreeMap;
 
@@ -106,8 +108,8 @@ impl Conversations {
         Ok(find(&first, Party::Visitor(visitor), key).map(sent))
     }
 
-    /// The pre-chat form: every answer belongs to a field (a name may always be given) and keeps its rule. Gives the
-    /// skills needed.
+    /// The pre-chat form: every answer belongs to a field (a name may always be given) and keeps
+    /// its rule. Gives the skills needed.
     fn check_form(
         &self,
         site: &Site,
@@ -182,7 +184,8 @@ impl Conversations {
         storage.update_visitor(&visitor).await.map_err(stored)
     }
 
-    /// Stores it. The client's key names the first message, or the opening itself when there is none.
+    /// Stores it. The client's key names the first message, or the opening itself when there is
+    /// none.
     async fn store_new(
         &self,
         row: Conversation,

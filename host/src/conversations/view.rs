@@ -70,8 +70,8 @@ impl Conversations {
         takes_part(who, &*self.row(id).await?)
     }
 
-    /// What a client is told first: visitors their open (or last) conversation, agents their active ones and their
-    /// teams' waiting ones.
+    /// What a client is told first: visitors their open (or last) conversation, agents their active
+    /// ones and their teams' waiting ones.
     ///
     /// # Errors
     /// Storage is away.
@@ -107,7 +107,8 @@ impl Conversations {
         self.parts.storage.search(&search).await.map_err(stored)
     }
 
-    /// Events with `after < seq`, in order, as this principal may see them. Fewer than `limit` only at the end.
+    /// Events with `after < seq`, in order, as this principal may see them. Fewer than `limit` only
+    /// at the end.
     ///
     /// # Errors
     /// As [`Self::visible`]; the stream cannot be read.
@@ -136,7 +137,8 @@ impl Conversations {
         Ok(seen)
     }
 
-    /// Lists, newest first: visitors their own, agents their own and their teams' waiting, supervisors all.
+    /// Lists, newest first: visitors their own, agents their own and their teams' waiting,
+    /// supervisors all.
     ///
     /// # Errors
     /// `Forbidden` for someone else's list; storage is away.

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::ids::{AgentId, Millis, TeamId};
 use super::people::Role;
 
-/// What an agent says about being there. Whether it is *present* (has a live session) is kept by presence.
+/// What an agent says about being there. Whether it is *present* (has a live session) is kept by
+/// presence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
@@ -45,7 +46,8 @@ pub struct Agent {
     pub skills: Vec<Skill>,
     /// Most conversations at once, 0–100.
     pub capacity: u16,
-    /// Mean inspection score of closed conversations, 0–1 (exponential mean, factor 0.1); 0.8 before the first.
+    /// Mean inspection score of closed conversations, 0–1 (exponential mean, factor 0.1); 0.8
+    /// before the first.
     pub quality: f64,
     /// What it says about being there.
     pub status: Status,

@@ -4,14 +4,15 @@
 //!            open                     assign (routing claim, take)
 //!   (none) ───────▶ waiting ───────────────────────────────▶ active
 //!                    │  ▲                                     │  │
-//!        leave, close│  └──── requeue (agent lost or left, ───┘  │ close (agent, visitor)
-//!                    │        transfer to a team)                │ transfer to an agent: active → active
+//!        leave, close│  └──── requeue (agent lost or left, ───┘  │ close
+//!                    │        transfer to a team)                │ to an agent: → active
 //!                    ▼                                           ▼
 //!                  closed ◀──────────────────────────────────  closed     rate: closed → closed
 //! ```
 //!
-//! Each arrow is a `Command` and is performed by [`apply`] and nowhere else. What cannot happen: a closed conversation
-//! never opens again; a conversation never has an agent unless it is active; an active one always has one.
+//! Each arrow is a `Command` and is performed by [`apply`] and nowhere else. What cannot happen: a
+//! closed conversation never opens again; a conversation never has an agent unless it is active; an
+//! active one always has one.
 
 use std::collections::BTreeMap;
 
@@ -74,8 +75,9 @@ pub struct Conversation {
     pub closed_at: Option<Millis>,
     /// Rating, 1–5.
     pub rating: Option<u8>,
-    /// Agents that handed it back to a team: routing does not give it to them again, they may take it by hand.
-    /// (One that vanished or signed off is not among them: when it is back it may well answer on.)
+    /// Agents that handed it back to a team: routing does not give it to them again, they may take
+    /// it by hand. (One that vanished or signed off is not among them: when it is back it may well
+    /// answer on.)
     pub declined: Vec<AgentId>,
     /// Raised by one with every change.
     pub version: u64,
@@ -127,7 +129,8 @@ pub struct Change {
 /// Decides what a command does to a conversation. Who may give the command is decided before.
 ///
 /// # Errors
-/// [`Refusal::Conflict`] when the state does not allow it; [`Refusal::Invalid`] for a rating outside 1–5.
+/// [`Refusal::Conflict`] when the state does not allow it; [`Refusal::Invalid`] for a rating
+/// outside 1–5.
 pub fn apply(row: &Conversation, command: Command, now: Millis) -> Result<Change, Refusal> {
     let mut next = row.clone();
     next.version += 1;

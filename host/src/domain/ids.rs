@@ -1,7 +1,8 @@
 //! Identifiers: one 64-bit number per thing, never mixed up with another's.
 //!
-//! An id is `milliseconds since 2024-01-01 << 22 | 22 random bits`, so ids sort by creation and need no coordination.
-//! They exceed 2^53, so JSON carries them as decimal strings. They are *not* secrets: every access is checked.
+//! An id is `milliseconds since 2024-01-01 << 22 | 22 random bits`, so ids sort by creation and
+//! need no coordination. They exceed 2^53, so JSON carries them as decimal strings. They are *not*
+//! secrets: every access is checked.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -16,7 +17,8 @@ macro_rules! id {
         pub struct $name(NonZeroU64);
 
         impl $name {
-            /// From a stored or received number; `None` for 0 and for numbers above `i64::MAX` (SQL integers are signed).
+            /// From a stored or received number; `None` for 0 and for numbers above `i64::MAX` (SQL
+            /// integers are signed).
             #[must_use]
             pub fn new(number: u64) -> Option<Self> {
                 (number <= i64::MAX as u64).then(|| NonZeroU64::new(number).map(Self))?
@@ -101,7 +103,8 @@ id!(
     SessionId
 );
 
-/// A client's own key for a draft: sending again with the same key is the same draft. 1–64 printable ASCII characters.
+/// A client's own key for a draft: sending again with the same key is the same draft. 1–64
+/// printable ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct ClientKey(Box<str>);

@@ -18,7 +18,8 @@ pub struct Scorecard {
 /// One line of the card.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Item {
-    /// `greeting`, `first_response`, `gaps`, `closing`, `forbidden_words`, `unanswered`, or the plugin's own.
+    /// `greeting`, `first_response`, `gaps`, `closing`, `forbidden_words`, `unanswered`, or the
+    /// plugin's own.
     pub rule: String,
     /// Points got.
     pub points: u8,

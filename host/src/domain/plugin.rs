@@ -1,4 +1,5 @@
-//! What plugins are asked and what they answer, as the host sees it. The WIT records are made from these in
+//! What plugins are asked and what they answer, as the host sees it. The WIT records are made from
+//! these in
 //! `plugins/` and only there.
 
 use serde::{Deserialize, Serialize};
@@ -27,8 +28,8 @@ pub enum Outcome {
     NoOpinion,
     /// It returned an error: the fall-back answers, counted, never quarantines.
     Error,
-    /// It trapped, ran out of fuel, time or memory, or answered nonsense: the fall-back answers; repeated faults
-    /// quarantine it.
+    /// It trapped, ran out of fuel, time or memory, or answered nonsense: the fall-back answers;
+    /// repeated faults quarantine it.
     Fault,
     /// No plugin is active (none installed, or it is in quarantine): the fall-back answered.
     Absent,
@@ -53,7 +54,8 @@ pub struct Answer<T> {
     pub detail: Option<String>,
 }
 
-/// Extra facts as (name, value) pairs: growing a WIT record would break old plugins, this list does not.
+/// Extra facts as (name, value) pairs: growing a WIT record would break old plugins, this list does
+/// not.
 pub type Attrs = Vec<(String, String)>;
 
 /// What a policy is given: one conversation, all candidates.

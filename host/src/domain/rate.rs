@@ -25,7 +25,8 @@ impl Bucket {
         Self { tokens: rate.burst, filled_at: now }
     }
 
-    /// Takes one token, or says in how many milliseconds there will be one. A clock that goes back gains nothing.
+    /// Takes one token, or says in how many milliseconds there will be one. A clock that goes back
+    /// gains nothing.
     ///
     /// # Errors
     /// The milliseconds to wait, at least 1.

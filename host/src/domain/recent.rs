@@ -1,7 +1,9 @@
-//! A bounded map that forgets what was not used for longest, in two generations: no clock, no list to maintain.
+//! A bounded map that forgets what was not used for longest, in two generations: no clock, no list
+//! to maintain.
 //!
-//! New and used entries live in the young generation. When it is full it becomes the old one and what was in the old
-//! one is forgotten. So it never holds more than `2 × half` entries and never forgets the `half` used last.
+//! New and used entries live in the young generation. When it is full it becomes the old one and
+//! what was in the old one is forgotten. So it never holds more than `2 × half` entries and never
+//! forgets the `half` used last.
 
 use std::collections::HashMap;
 use std::hash::Hash;

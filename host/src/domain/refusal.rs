@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-/// A refusal, as the client sees it. `Display` is the sentence shown to people who read logs and API answers.
+/// A refusal, as the client sees it. `Display` is the sentence shown to people who read logs and
+/// API answers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The frame or body is not what the protocol says.

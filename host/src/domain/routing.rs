@@ -144,7 +144,8 @@ impl Contender {
     }
 }
 
-/// The order in which candidates are asked: score, then the longest idle, then the lowest id. Gives indexes.
+/// The order in which candidates are asked: score, then the longest idle, then the lowest id. Gives
+/// indexes.
 #[must_use]
 pub fn order(candidates: &[Candidate], scores: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..candidates.len().min(scores.len())).collect();

@@ -1,5 +1,5 @@
-//! The archive's reader, embedded: the stream's append was the archiving, so this only moves closed conversations on to
-//! inspection and remembers who answered the visitor. It writes no events.
+//! The archive's reader, embedded: the stream's append was the archiving, so this only moves closed
+//! conversations on to inspection and remembers who answered the visitor. It writes no events.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use crate::inspection::Inspection;
 use crate::storage::{self, Stored};
 use crate::stream::{Stream, Tail};
 
-/// Most closed conversations whose visitor is still to be updated; beyond it the oldest are skipped (only the
-/// preference for the same agent is lost).
+/// Most closed conversations whose visitor is still to be updated; beyond it the oldest are skipped
+/// (only the preference for the same agent is lost).
 const MOST_QUEUED: usize = 1024;
 
 /// The reader.

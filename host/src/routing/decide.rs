@@ -1,4 +1,5 @@
-//! A pass over the queue, and one decision: hard rules → one policy call → claims in order → record.
+//! A pass over the queue, and one decision: hard rules → one policy call → claims in order →
+//! record.
 
 use std::collections::BTreeMap;
 
@@ -125,7 +126,8 @@ impl Routing {
         Ok(true)
     }
 
-    /// One conditional write. A conversation that cannot be changed stops nobody behind it; an outage stops the pass.
+    /// One conditional write. A conversation that cannot be changed stops nobody behind it; an
+    /// outage stops the pass.
     async fn claim(
         &self,
         row: &Conversation,
@@ -159,6 +161,7 @@ impl Routing {
         }
         let news = self.queue.lock().news(&slots);
         for (visitor, push) in news {
+            self.conversations.told_place(&push);
             self.sessions.push_to(Party::Visitor(visitor), push);
         }
         Ok(())
@@ -169,7 +172,8 @@ fn is_free(contender: &Contender) -> bool {
     contender.online && contender.present && contender.active < contender.capacity
 }
 
-/// Writes into the record who answered and at what cost. A call that did not answer leaves its cost, not its name:
+/// Writes into the record who answered and at what cost. A call that did not answer leaves its
+/// cost, not its name:
 /// `generation` says whose ranking this is.
 fn sign(decision: &mut Decision, answer: Answer<Ranking>, answered: bool) {
     decision.outcome = answer.outcome;

@@ -1,4 +1,5 @@
-//! What a decision is made from: contenders from storage and presence, and the policy's input after the hard rules.
+//! What a decision is made from: contenders from storage and presence, and the policy's input after
+//! the hard rules.
 
 use super::{Routing, away};
 use crate::domain::agent::{Agent, Status};
@@ -58,7 +59,8 @@ fn contender(active: u16, present: bool, agent: Agent) -> Contender {
     }
 }
 
-/// Applies the hard rules and writes the policy's input. A skill's number is its place among the conversation's needs.
+/// Applies the hard rules and writes the policy's input. A skill's number is its place among the
+/// conversation's needs.
 pub(super) fn sort(question: &Question<'_>, contenders: &[Contender]) -> Sorted {
     let Question { row, now, seed, last_agent } = *question;
     let mut out = Vec::new();

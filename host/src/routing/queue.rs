@@ -1,5 +1,5 @@
-//! The queue in memory: who waits, in order, and what each visitor was last told about its place. Rebuilt from storage
-//! at start, kept current from events.
+//! The queue in memory: who waits, in order, and what each visitor was last told about its place.
+//! Rebuilt from storage at start, kept current from events.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -98,10 +98,6 @@ impl Queue {
             }
         }
         news
-    }
-
-    pub(super) fn told(&self, id: ConversationId) -> Option<Push> {
-        self.told.get(&id).map(|told| push(id, *told))
     }
 }
 

@@ -8,6 +8,7 @@ use crate::domain::event::Event;
 use crate::domain::people::Principal;
 use crate::domain::plugin::Outcome;
 use crate::domain::routing::Excluded;
+use crate::sessions::Push;
 
 fn routing(world: &World) -> (Arc<Routing>, CancellationToken) {
     let routing = Routing::new(
@@ -114,7 +115,7 @@ async fn a_lost_agents_conversations_go_to_another() {
 async fn many_at_once_fill_everyone_exactly() {
     let world = World::new().await;
     let mut tail = world.stream.tail();
-    let (routing, shutdown) = routing(&world);
+    let (_routing, shutdown) = routing(&world);
     for n in 0..5 {
         world.agent(&format!("agent{n}"), 2).await;
     }
@@ -129,7 +130,7 @@ async fn many_at_once_fill_everyone_exactly() {
     assert!(loads.iter().all(|(_, load)| *load == 2) && loads.len() == 5, "{loads:?}");
     let last = *ids.last().unwrap();
     let told = async {
-        while !matches!(routing.position(last), Some(Push::Position { ahead: 1, .. })) {
+        while !matches!(world.service.place(last), Some(Push::Position { ahead: 1, .. })) {
             tokio::task::yield_now().await;
         }
     };
@@ -137,7 +138,8 @@ async fn many_at_once_fill_everyone_exactly() {
     shutdown.cancel();
 }
 
-/// Waits for the next batch that assigns something. One decision at a time: a batch assigns at most one.
+/// Waits for the next batch that assigns something. One decision at a time: a batch assigns at most
+/// one.
 async fn hears_any(tail: &mut Tail) {
     hears(tail, |event| matches!(event.body, EventBody::Assigned { .. })).await;
 }

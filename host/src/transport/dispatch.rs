@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Transport;
 use super::admission::Asker;
 use super::wire::{self, Bad, Frame, Hello, Mark, You};
+use crate::domain::conversation::State;
 use crate::domain::ids::{ClientKey, ConversationId};
 use crate::domain::people::{Party, Principal};
 use crate::domain::refusal::Refusal;
@@ -127,7 +128,19 @@ impl Transport {
             let follow = Follow { conversation: summary.row.id, sent: 0 };
             self.parts.sessions.follow(session, follow, false)?;
         }
+        if matches!(who, Principal::Visitor { .. }) {
+            self.tell_places(session, &summaries);
+        }
         Ok(summaries)
+    }
+
+    /// A visitor that comes back while it waits is told its place again.
+    fn tell_places(&self, session: &Arc<Session>, summaries: &[Arc<Summary>]) {
+        for summary in summaries.iter().filter(|summary| summary.row.state == State::Waiting) {
+            if let Some(push) = self.parts.conversations.place(summary.row.id) {
+                self.parts.sessions.put(session, crate::sessions::Item::Push(push));
+            }
+        }
     }
 
     pub(super) fn reply(&self, session: &Arc<Session>, frame: String) {

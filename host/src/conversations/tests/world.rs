@@ -1,4 +1,5 @@
-//! A small world to test services in: storage and stream in a folder of their own, one site, one team.
+//! A small world to test services in: storage and stream in a folder of their own, one site, one
+//! team.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
