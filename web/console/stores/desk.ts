@@ -1,0 +1,259 @@
+// The live desk: one protocol client, and what the views read of it. The client keeps plain objects; `pulse` says that
+// something in them changed, at most once per frame.
+
+import { defineStore } from 'pinia'
+import { computed, reactive, ref, shallowRef } from 'vue'
+
+import { Client } from '../../protocol'
+import type { ByeCode, KefuEvent, Row, Status, Summary, Target } from '../../protocol'
+import { api } from '../lib/api'
+import { inTab, order, unansweredSince, unread } from '../lib/desk'
+import type { Listed, Tab } from '../lib/desk'
+import type { Report } from '../lib/types'
+import { useSession } from './session'
+
+const TYPING_MS = 6_000
+const READS = 'kefu.console.reads'
+const MOST_FOLLOWED = 60
+
+export type Heard = (event: KefuEvent, summary: Summary | undefined) => void
+
+export const useDesk = defineStore('desk', () => {
+  const session = useSession()
+  const client = shallowRef<Client>()
+  const pulse = ref(0)
+  const now = ref(Date.now())
+  const state = ref<'connecting' | 'open' | 'reconnecting' | 'stopped' | 'idle'>('idle')
+  const lostAt = ref(0)
+  const stopped = ref<ByeCode>()
+  const welcomed = ref(false)
+  const listState = ref<'loading' | 'ready' | 'failed'>('loading')
+  const typing = reactive(new Map<string, number>())
+  const reads = reactive(readMarks())
+  const reports = reactive(new Map<string, Report>())
+  const busy = reactive(new Map<string, 'take' | 'close' | 'transfer'>())
+  const errors = ref<{ code: string; message: string; conversation?: string; at: number }>()
+  const extra = new Map<string, Summary>()
+  const followed = new Set<string>()
+  const pending = new Map<string, string>()
+  const heard = new Set<Heard>()
+  let beat = false
+
+  function touch(): void {
+    if (beat) return
+    beat = true
+    setTimeout(() => {
+      beat = false
+      pulse.value += 1
+    }, 16)
+  }
+  setInterval(() => {
+    now.value = Date.now()
+    for (const [id, until] of typing) if (until < now.value) typing.delete(id)
+  }, 1000)
+
+  function start(): void {
+    const me = session.me
+    if (!me || client.value) return
+    const one = new Client({
+      client: 'kefu-console/0.1',
+      storeName: `kefu.console.${me.id}`,
+      store: {
+        get: (name) => localStorage.getItem(name),
+        set: (name, value) => localStorage.setItem(name, value),
+        remove: (name) => localStorage.removeItem(name),
+      },
+    })
+    listen(one)
+    client.value = one
+    one.start()
+    void loadList()
+  }
+
+  function listen(one: Client): void {
+    one.on('state', (next) => {
+      state.value = next
+      if (next === 'open') lostAt.value = 0
+      else if (next === 'reconnecting') lostAt.value ||= Date.now()
+    })
+    one.on('welcome', (frame) => {
+      welcomed.value = true
+      if (session.me && frame.you.status) session.me.status = frame.you.status
+    })
+    one.on('me', (you) => {
+      if (session.me && you.status) session.me.status = you.status
+    })
+    one.on('conversation', (summary) => {
+      extra.set(summary.id, summary)
+      tend(summary)
+      touch()
+    })
+    one.on('gone', (id) => {
+      const known = extra.get(id)
+      if (!session.may('supervisor') && known?.state === 'waiting') extra.delete(id)
+      touch()
+    })
+    one.on('row', touch)
+    one.on('removed', touch)
+    one.on('seen', touch)
+    one.on('event', hear)
+    one.on('ack', (ack) => settle(ack.key))
+    one.on('error', (failure) => {
+      if (failure.key) settle(failure.key)
+      const sends = failure.key && one.outbox.find(failure.key)?.draft.type === 'send'
+      if (!sends) errors.value = { ...failure, at: Date.now() }
+    })
+    one.on('typing', (frame) => {
+      if (frame.on) typing.set(frame.conversation, Date.now() + TYPING_MS)
+      else typing.delete(frame.conversation)
+    })
+    one.on('report', (report) => {
+      const one = report as Report
+      reports.set(one.conversation, one)
+    })
+    one.on('stopped', (code) => {
+      stopped.value = code
+      if (code === 'unauthorized') session.lose()
+    })
+  }
+
+  function hear(event: KefuEvent): void {
+    if (event.type === 'message') typing.delete(event.conversation)
+    touch()
+    for (const one of heard) one(event, extra.get(event.conversation))
+  }
+
+  function settle(key: string): void {
+    const id = pending.get(key)
+    pending.delete(key)
+    if (id) busy.delete(id)
+  }
+
+  // Mine and what waits is followed from the start of its thread, so that previews and unread counts are whole.
+  function tend(summary: Summary): void {
+    const wanted = summary.state === 'waiting' || summary.agent === session.me?.id
+    if (summary.state === 'closed' || !wanted || followed.size >= MOST_FOLLOWED) return
+    follow(summary.id)
+  }
+
+  function follow(id: string): void {
+    if (followed.has(id)) return
+    followed.add(id)
+    client.value?.follow(id)
+  }
+
+  async function loadList(): Promise<void> {
+    if (extra.size === 0) listState.value = 'loading'
+    try {
+      const { conversations } = await api.get<{ conversations: Summary[] }>('/v1/conversations?limit=100')
+      for (const one of conversations) {
+        const known = extra.get(one.id)
+        if (!known || known.version < one.version) extra.set(one.id, one)
+        tend(one)
+      }
+      listState.value = 'ready'
+    } catch {
+      listState.value = extra.size > 0 ? 'ready' : 'failed'
+    }
+    touch()
+  }
+
+  async function open(id: string): Promise<void> {
+    if (!extra.has(id)) {
+      const { conversation } = await api.get<{ conversation: Summary }>(`/v1/conversations/${id}`)
+      extra.set(id, conversation)
+      touch()
+    }
+    const path = `/v1/conversations/${id}/events?limit=500`
+    const thread = client.value?.thread(id)
+    if (thread && thread.cursor === 0) {
+      const { events } = await api.get<{ events: KefuEvent[] }>(path)
+      quietly(() => client.value?.insert(events))
+    }
+    follow(id)
+  }
+
+  // History is not news: nothing rings for it.
+  function quietly(run: () => void): void {
+    const listeners = [...heard]
+    heard.clear()
+    run()
+    for (const one of listeners) heard.add(one)
+  }
+
+  const summaries = computed(() => (pulse.value, [...extra.values()]))
+  const summary = (id: string): Summary | undefined => (pulse.value, extra.get(id))
+  const rows = (id: string): Row[] =>
+    (pulse.value, (client.value?.threads.get(id)?.rows ?? []).map((row) => ({ ...row })))
+  const marks = (id: string) => {
+    const thread = (pulse.value, client.value?.threads.get(id))
+    return { delivered: thread?.delivered ?? 0, read: thread?.read ?? 0 }
+  }
+  const loaded = (id: string): boolean =>
+    (pulse.value, (client.value?.threads.get(id)?.cursor ?? 0) > 0)
+  const unreadOf = (id: string): number => unread(rows(id), reads[id] ?? 0)
+  const sinceOf = (id: string): number | undefined => unansweredSince(rows(id))
+
+  function listed(tab: Tab): Summary[] {
+    const me = session.me?.id ?? ''
+    const all: Listed[] = summaries.value
+      .filter((one) => inTab(tab, one, me))
+      .map((one) => ({ summary: one, since: tab === 'mine' ? sinceOf(one.id) : undefined }))
+    return all.sort(order(tab)).map((one) => one.summary)
+  }
+  const unreadTotal = computed(() => listed('mine').filter((one) => unreadOf(one.id) > 0).length)
+
+  function markRead(id: string): void {
+    const head = client.value?.threads.get(id)?.cursor ?? 0
+    if (head <= (reads[id] ?? 0)) return
+    reads[id] = head
+    const kept = Object.entries(reads).slice(-500)
+    localStorage.setItem(READS, JSON.stringify(Object.fromEntries(kept)))
+    if (extra.get(id)?.agent === session.me?.id) client.value?.seen(id, true)
+  }
+
+  function command(what: 'take' | 'close' | 'transfer', id: string, key: string | undefined): void {
+    if (!key) return
+    pending.set(key, id)
+    busy.set(id, what)
+  }
+
+  function stop(): void {
+    client.value?.stop(true)
+    client.value?.forget()
+    client.value = undefined
+    extra.clear()
+    followed.clear()
+    welcomed.value = false
+    stopped.value = undefined
+    state.value = 'idle'
+    touch()
+  }
+
+  return {
+    state, lostAt, stopped, welcomed, listState, now, typing, reports, busy, errors, reads,
+    summaries, unreadTotal, start, stop, loadList, open, summary, rows, marks, loaded,
+    unreadOf, sinceOf, listed, markRead,
+    skew: () => client.value?.skew ?? 0,
+    textLimit: () => client.value?.limits.text_bytes ?? 8192,
+    onEvent: (one: Heard) => { heard.add(one) },
+    send: (id: string, text: string, note: boolean) => client.value?.send(id, text, note),
+    take: (id: string) => command('take', id, client.value?.take(id)),
+    close: (id: string) => command('close', id, client.value?.close(id)),
+    transfer: (id: string, to: Target, note?: string) =>
+      command('transfer', id, client.value?.transfer(id, to, note)),
+    retry: (key: string) => client.value?.retry(key),
+    discard: (key: string) => client.value?.discard(key),
+    type: (id: string, on: boolean) => client.value?.typing(id, on),
+    setStatus: (status: Status) => client.value?.setStatus(status) ?? false,
+    hurry: () => client.value?.hurry(),
+  }
+})
+
+function readMarks(): Record<string, number> {
+  try {
+    return JSON.parse(localStorage.getItem(READS) ?? '{}') as Record<string, number>
+  } catch {
+    return {}
+  }
+}

@@ -1,0 +1,29 @@
+// What this browser remembers: theme, sound, notices, the open panel.
+
+import { defineStore } from 'pinia'
+import { ref, watch } from 'vue'
+
+function kept<T>(name: string, first: T) {
+  const key = `kefu.console.${name}`
+  const text = localStorage.getItem(key)
+  const value = ref<T>(text === null ? first : (JSON.parse(text) as T))
+  watch(value, (now) => localStorage.setItem(key, JSON.stringify(now)))
+  return value
+}
+
+export const usePrefs = defineStore('prefs', () => {
+  const system = matchMedia('(prefers-color-scheme: dark)')
+  const dark = kept<boolean | null>('dark', null)
+  const isDark = ref(false)
+  const paint = (): void => {
+    isDark.value = dark.value ?? system.matches
+    document.documentElement.classList.toggle('dark', isDark.value)
+  }
+  system.addEventListener('change', paint)
+  watch(dark, paint, { flush: 'sync' })
+  paint()
+  return {
+    dark, isDark, sound: kept('sound', true), notices: kept('notices', false),
+    panel: kept('panel', true),
+  }
+})
