@@ -25,7 +25,7 @@ pub use self::push::{Bye, Item, Push, Summary};
 pub use self::session::{Carrier, Session};
 
 use self::heal::Healing;
-use self::session::Offered;
+use self::session::{Offered, Taken};
 use self::wheel::Wheel;
 use crate::domain::event::Event;
 use crate::domain::ids::{ConversationId, Millis, Seq, SessionId};
@@ -341,24 +341,25 @@ impl Sessions {
 
     /// Everything in the outbox, in order. Healing that waited for room goes on.
     pub fn take(&self, session: &Arc<Session>) -> VecDeque<Item> {
-        self.take_with(session, |_| ()).0
+        self.taken(session, session.take())
     }
 
-    /// As `take`, with where the session is once the client has all of it: a poll's cursor.
-    pub fn take_for_poll(&self, session: &Arc<Session>) -> (VecDeque<Item>, Vec<Follow>) {
-        self.take_with(session, |follows| follows.collect())
-    }
-
-    fn take_with<T>(
+    /// As `take`, with where the session is once the client has all of it: a poll's cursor. `None` when a newer poll
+    /// has replaced this one; then nothing is taken.
+    pub fn take_for_poll(
         &self,
         session: &Arc<Session>,
-        cursor: impl FnOnce(&mut dyn Iterator<Item = Follow>) -> T,
-    ) -> (VecDeque<Item>, T) {
-        let (items, parked, cursor) = session.take(cursor);
-        for conversation in parked {
+        number: u32,
+    ) -> Option<(VecDeque<Item>, Vec<Follow>)> {
+        let (taken, follows) = session.take_for_poll(number)?;
+        Some((self.taken(session, taken), follows))
+    }
+
+    fn taken(&self, session: &Arc<Session>, taken: Taken) -> VecDeque<Item> {
+        for conversation in taken.unparked {
             self.healing.add(session.clone(), conversation);
         }
-        (items, cursor)
+        taken.items
     }
 
     /// Gives something to one session. Never waits; a full outbox cuts the reader.

@@ -16,9 +16,10 @@ use super::{Shared, rules};
 use crate::auth::Auth;
 use crate::domain::agent::{Agent, Skill, Status};
 use crate::domain::ids::{AgentId, TeamId};
-use crate::domain::people::Role;
+use crate::domain::people::{Party, Role};
 use crate::domain::refusal::Refusal;
 use crate::runtime::fresh_id;
+use crate::sessions::Bye;
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new()
@@ -133,6 +134,9 @@ async fn change(
     }
     api.auth.forget(id);
     api.conversations.wake_routing();
+    if (agent.role, agent.enabled) != (role, enabled) {
+        api.sessions.end_for(Party::Agent(id), Bye::Unauthorized);
+    }
     Ok(Json(json!({ "agent": agent })))
 }
 
@@ -150,6 +154,7 @@ async fn password(
     let made_up = new.password.is_none().then(Auth::made_up_password);
     let password = new.password.or_else(|| made_up.clone()).unwrap_or_default();
     api.auth.set_password(id, &password).await?;
+    api.sessions.end_for(Party::Agent(id), Bye::Unauthorized);
     Ok(Json(with_password(json!({}), made_up)))
 }
 

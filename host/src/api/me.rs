@@ -12,8 +12,9 @@ use super::answer::Answer;
 use super::body::Body;
 use super::login::with_cookie;
 use super::who::{Agent, Visitor};
-use crate::domain::people::Principal;
+use crate::domain::people::{Party, Principal};
 use crate::domain::refusal::Refusal;
+use crate::sessions::Bye;
 use crate::storage::Search;
 
 /// Conversations a visitor is shown.
@@ -44,6 +45,8 @@ async fn password(
     Body(sent): Body<NewPassword>,
 ) -> Answer<Response> {
     let issued = api.auth.change_password(who.id, &sent.old, &sent.new).await?;
+    // Its own pages come back with the new token; whoever still has an old one does not.
+    api.sessions.end_for(Party::Agent(who.id), Bye::Draining);
     let answer = json!({ "token": issued.token, "expires_at": issued.expires_at });
     Ok(with_cookie(&api, &issued, Json(answer).into_response()))
 }

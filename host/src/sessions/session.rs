@@ -77,6 +77,13 @@ enum Heal {
     Parked,
 }
 
+/// What a carrier took.
+pub(super) struct Taken {
+    pub(super) items: VecDeque<Item>,
+    /// Conversations whose healing may go on.
+    pub(super) unparked: SmallVec<[ConversationId; 1]>,
+}
+
 /// What an offer came to; the registry acts on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Offered {
@@ -170,7 +177,10 @@ impl Session {
     /// A poll begins; it replaces the one before. Its number is for [`Session::is_poll`].
     pub fn poll_begins(&self) -> u32 {
         self.polling.fetch_add(1, Ordering::AcqRel);
+        // Under the lock: what the former poll takes, it has taken before the newer one tells what its client has.
+        let inner = self.inner.lock();
         let number = self.poll.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
+        drop(inner);
         self.waker.wake();
         number
     }
@@ -361,22 +371,20 @@ impl Session {
         healed
     }
 
-    /// Everything in the outbox, the conversations whose healing may go on now, and what `cursor` makes of where the
-    /// session is at this very moment.
-    pub(super) fn take<T>(
-        &self,
-        cursor: impl FnOnce(&mut dyn Iterator<Item = Follow>) -> T,
-    ) -> (VecDeque<Item>, SmallVec<[ConversationId; 1]>, T) {
+    /// Everything in the outbox, and the conversations whose healing may go on now.
+    pub(super) fn take(&self) -> Taken {
+        self.inner.lock().take()
+    }
+
+    /// As `take`, if this is still the newest poll, with where the session is at this very moment.
+    pub(super) fn take_for_poll(&self, number: u32) -> Option<(Taken, Vec<Follow>)> {
         let mut inner = self.inner.lock();
-        inner.bytes = 0;
-        let taken = std::mem::take(&mut inner.outbox);
-        let mut parked = SmallVec::new();
-        for track in inner.tracks.iter_mut().filter(|track| track.heal == Heal::Parked) {
-            track.heal = Heal::Queued;
-            parked.push(track.conversation);
+        if !self.is_poll(number) {
+            return None;
         }
-        let cursor = cursor(&mut inner.follows());
-        (taken, parked, cursor)
+        let taken = inner.take();
+        let follow = |track: &Track| Follow { conversation: track.conversation, sent: track.sent };
+        Some((taken, inner.tracks.iter().map(follow).collect()))
     }
 
     /// Ends it; `false` when it had ended before. What it followed comes back for the registry to clean up.
@@ -401,10 +409,15 @@ impl Session {
 }
 
 impl Inner {
-    fn follows(&self) -> impl Iterator<Item = Follow> {
-        self.tracks
-            .iter()
-            .map(|track| Follow { conversation: track.conversation, sent: track.sent })
+    fn take(&mut self) -> Taken {
+        self.bytes = 0;
+        let items = std::mem::take(&mut self.outbox);
+        let mut unparked = SmallVec::new();
+        for track in self.tracks.iter_mut().filter(|track| track.heal == Heal::Parked) {
+            track.heal = Heal::Queued;
+            unparked.push(track.conversation);
+        }
+        Taken { items, unparked }
     }
 
     fn find(&self, conversation: ConversationId) -> Option<usize> {

@@ -169,10 +169,12 @@ async fn poll(
     wanted: Wanted,
 ) -> Result<String, Refusal> {
     let session = find(transport, asker, wanted.session).await?;
-    for has in read_cursor(&wanted.cursor, transport.parts.sessions.limits().follows)? {
+    let marks = read_cursor(&wanted.cursor, transport.parts.sessions.limits().follows)?;
+    // The former poll is replaced first: what it takes from here on is nothing.
+    let parked = Parked::begin(transport, &session);
+    for has in marks {
         transport.parts.sessions.acknowledge(&session, has);
     }
-    let parked = Parked::begin(transport, &session);
     let longest = transport.config.poll_wait_ms;
     let wait = Duration::from_millis(wanted.wait.unwrap_or(longest).min(longest));
     let until = tokio::time::Instant::now() + wait;
@@ -181,10 +183,10 @@ async fn poll(
             if session.is_poll(parked.number) { session.poll_ready(cx) } else { Poll::Ready(()) }
         });
         let in_time = tokio::time::timeout_at(until, ready).await.is_ok();
-        if !session.is_poll(parked.number) {
+        let taken = transport.parts.sessions.take_for_poll(&session, parked.number);
+        let Some((items, follows)) = taken else {
             return Ok(answer(transport, "", &wanted.cursor, 1000));
-        }
-        let (items, follows) = transport.parts.sessions.take_for_poll(&session);
+        };
         let party = session.principal().party();
         let seen = items
             .iter()
