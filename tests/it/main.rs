@@ -1,2 +1,3 @@
 //! The one integration binary.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may"))]
+mod tidy;

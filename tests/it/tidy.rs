@@ -136,9 +136,8 @@ fn a_vendor_is_named_only_where_it_is_adapted() {
         for (vendor, places) in VENDORS {
             let path = format!("{vendor}::");
             let named = source.code().any(|line| {
-                line.match_indices(&path).any(|(at, _)| {
-                    !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
-                })
+                line.match_indices(&path)
+                    .any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
             });
             let may = |place: &&str| {
                 let file = format!("{}.rs", place.trim_end_matches('/'));
