@@ -5,7 +5,6 @@
 
 import type { ByeCode, ClientFrame, ServerFrame, Welcome } from './frames'
 import type { Carrier, Hello, OpenCarrier } from './carrier'
-import { openLongPoll } from './longpoll'
 import { openWebSocket } from './websocket'
 
 export type ConnectionState = 'idle' | 'connecting' | 'open' | 'reconnecting' | 'stopped'
@@ -30,6 +29,26 @@ const OPEN_MS = 8_000
 const YOUNG_MS = 10_000
 const CLIMB_MS = 60_000
 const SLOWEST_MS = 30_000
+
+// Most never need it: fetched at the first fall-back.
+let fetched: OpenCarrier | undefined
+const openLongPoll: OpenCarrier = (base, hello, on) => {
+  if (fetched) return fetched(base, hello, on)
+  let real: Carrier | undefined
+  let dead = false
+  import('./longpoll').then((module) => {
+    fetched = module.openLongPoll
+    if (!dead) real = fetched(base, hello, on)
+  }).catch(() => { if (!dead) on.down('no long-poll') })
+  return {
+    kind: 'longpoll',
+    send: (frame) => real?.send(frame),
+    close: () => {
+      dead = true
+      real?.close()
+    },
+  }
+}
 
 export class Connection {
   state: ConnectionState = 'idle'

@@ -14,7 +14,7 @@ try {
 } catch { /* first build */ }
 
 const shared = {
-  configFile: false, root, logLevel: 'warn', publicDir: false,
+  configFile: false, root, base: './', logLevel: 'warn', publicDir: false,
 }
 const options = { outDir: out, emptyOutDir: false, target: 'es2022', reportCompressedSize: false }
 
@@ -26,7 +26,11 @@ const panel = await build({
     rolldownOptions: {
       input: `${root}widget/panel.ts`,
       preserveEntrySignatures: 'strict',
-      output: { format: 'es', entryFileNames: 'assets/widget-panel-[hash].js' },
+      output: {
+        format: 'es',
+        entryFileNames: 'assets/widget-panel-[hash].js',
+        chunkFileNames: ({ name }) => `assets/widget-${name.replace('widget.', '')}-[hash].js`,
+      },
     },
   },
 })

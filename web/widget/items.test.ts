@@ -3,10 +3,11 @@ import { expect, it } from 'vitest'
 import { Thread } from '../protocol/index'
 import type { KefuEvent } from '../protocol/index'
 import { luminance, textOn } from './color'
+import en from '../i18n/widget.en.json'
 import { items } from './items'
 import { initials, pickLocale, Words } from './text'
 
-const words = new Words('en')
+const words = new Words('en', en)
 const draw = (thread: Thread, now = 10_000) =>
   items(thread, (row) => row.from.kind === 'visitor', words, now)
 const event = (seq: number, rest: object): KefuEvent =>

@@ -86,10 +86,15 @@ function draw(config: Config, mine: Options): void {
     base: new URL(source).origin, config, options: mine, host, root, launcher, emit, toggle,
     unread: (count, text) => unread(launcher, preview, count, text),
   }
-  ;(document.body ?? document.documentElement).ownerDocument.documentElement.append(host)
+  document.documentElement.append(host)
   emit('ready')
   // Someone who talked to us before may have an answer waiting.
-  if (wanted || remembered(mine.site)) void reach().then((it) => { if (wanted) { it?.show() } })
+  if (wanted || remembered(mine.site)) {
+    const open = wanted
+    wanted = false
+    if (open) toggle(true)
+    else void reach()
+  }
 }
 
 function button(config: Config): HTMLButtonElement {
@@ -145,11 +150,12 @@ function reach(): Promise<Panel | undefined> {
   const mine = context
   if (!mine) return Promise.resolve(undefined)
   loading ??= (import(/* @vite-ignore */ new URL(__PANEL__, source).href) as Promise<{
-    create(context: Context): Panel
-  }>).then(({ create }) => {
-    if (context !== mine) return undefined
-    panel = create(mine)
-    return panel
+    create(context: Context): Promise<Panel>
+  }>).then(async ({ create }) => {
+    const made = await create(mine)
+    if (context === mine) return panel = made
+    made.destroy()
+    return undefined
   }).catch((error: unknown) => {
     loading = undefined
     emit('error', error)

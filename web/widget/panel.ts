@@ -9,15 +9,14 @@ import { icon } from './icons'
 import { Log } from './log'
 import css from './panel.css?inline'
 import { Session } from './session'
-import { pickLocale, Words } from './text'
-import type { Key } from './text'
+import { pickLocale, speak } from './text'
+import type { Key, Locale, Words } from './text'
 import { fullScreen, followTheme } from './viewport'
 
 const BANNER_MS = 2_000
 const TYPING_MS = 6_000
 
 class View implements Panel {
-  private words: Words
   private readonly session: Session
   private readonly panel: HTMLElement
   private readonly head = h('header')
@@ -39,13 +38,12 @@ class View implements Panel {
   private readonly values: Record<string, string>
   private readonly off: (() => void)[] = []
 
-  constructor(private readonly context: Context) {
+  constructor(private readonly context: Context, private words: Words) {
     const { root, config } = context
     const sheet = new CSSStyleSheet()
     sheet.replaceSync(css)
     root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet]
     this.session = new Session(context, () => this.later())
-    this.words = new Words(this.locale())
     this.values = JSON.parse(this.session.recall('form') ?? '{}') as Record<string, string>
     if (context.options.name) this.values['name'] ??= context.options.name
     this.answered = config.fields.length === 0 || this.session.recall('answered') !== null
@@ -102,22 +100,20 @@ class View implements Panel {
   }
 
   update(): void {
-    this.words = new Words(this.locale())
-    this.log.speak(this.words)
-    this.composer.speak(this.words)
-    this.face = ''
     followTheme(this.context)
-    this.draw()
+    void speak(wishedLocale(this.context)).then((words) => {
+      this.words = words
+      this.log.speak(words)
+      this.composer.speak(words)
+      this.face = ''
+      this.draw()
+    })
   }
 
   destroy(): void {
     this.session.destroy()
     for (const off of this.off) off()
     this.panel.remove()
-  }
-
-  private locale(): 'zh-CN' | 'en' {
-    return pickLocale(this.session.recall('locale'), this.context.options.locale, ...navigator.languages)
   }
 
   private focus(): void {
@@ -413,6 +409,12 @@ class View implements Panel {
   }
 }
 
-export function create(context: Context): Panel {
-  return new View(context)
+function wishedLocale({ options }: Context): Locale {
+  let chosen: string | null = null
+  try { chosen = localStorage.getItem(`kefu:${options.site}:locale`) } catch { /* storage is off */ }
+  return pickLocale(chosen, options.locale, ...navigator.languages)
+}
+
+export async function create(context: Context): Promise<Panel> {
+  return new View(context, await speak(wishedLocale(context)))
 }

@@ -9,9 +9,15 @@ const name = readdirSync(new URL('assets/', dist)).find((file) => file.startsWit
 const panel = readFileSync(new URL(`assets/${name}`, dist), 'utf8')
 const size = (text: string): number => gzipSync(text, { level: 9 }).length
 
-it('keeps to its budget', () => {
+it('keeps to its budget: what a visitor downloads', () => {
+  const files = readdirSync(new URL('assets/', dist))
+  const of = (part: string): number => size(readFileSync(
+    new URL(`assets/${files.find((file) => file.startsWith(`widget-${part}`))}`, dist), 'utf8'))
+  const total = size(loader) + size(panel) + Math.max(of('en'), of('zh-CN'))
   expect(size(loader)).toBeLessThanOrEqual(6 * 1024)
-  expect(size(loader) + size(panel)).toBeLessThanOrEqual(24 * 1024)
+  expect(total).toBeLessThanOrEqual(23 * 1024)
+  // Only where WebSockets do not pass.
+  expect(of('longpoll')).toBeLessThanOrEqual(2 * 1024)
 })
 
 it('is a classic script that knows its panel', () => {

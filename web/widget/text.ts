@@ -1,7 +1,6 @@
 // Words, times and colours.
 
-import en from '../i18n/widget.en.json'
-import zh from '../i18n/widget.zh-CN.json'
+import type en from '../i18n/widget.en.json'
 import type { Label } from './context'
 
 export type Key = keyof typeof en
@@ -16,12 +15,18 @@ export function pickLocale(...wishes: (string | null | undefined)[]): Locale {
   return 'zh-CN'
 }
 
+/** Fetches a language: a visitor downloads one. */
+export async function speak(locale: Locale): Promise<Words> {
+  const { default: table } = await (locale === 'en'
+    ? import('../i18n/widget.en.json') : import('../i18n/widget.zh-CN.json'))
+  return new Words(locale, table)
+}
+
 export class Words {
-  constructor(readonly locale: Locale) {}
+  constructor(readonly locale: Locale, private readonly table: Record<Key, string>) {}
 
   t(key: Key, values: Record<string, string | number> = {}): string {
-    const text = (this.locale === 'en' ? en : zh)[key]
-    return text.replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ''))
+    return this.table[key].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ''))
   }
 
   label(label: Label | undefined): string | undefined {
