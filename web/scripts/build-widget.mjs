@@ -1,7 +1,7 @@
 // Builds the panel first (hashed name), then kefu.js as a plain script that knows this name. Two builds, because a
 // classic script may have neither exports nor static imports, and must not leave its names in the page.
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { build } from 'vite'
 
 const root = new URL('..', import.meta.url).pathname
@@ -59,6 +59,5 @@ for (const page of ['demo', 'chat']) {
     writeFileSync(`${out}/assets/${hashed}`, bytes)
     html = html.replaceAll(`"./${file}"`, `"/assets/${hashed}"`)
   }
-  mkdirSync(`${out}/${page}`, { recursive: true })
-  writeFileSync(`${out}/${page}/index.html`, html)
+  writeFileSync(`${out}/${page}.html`, html)
 }
