@@ -74,7 +74,7 @@ impl Default for SessionLimits {
             outbox_items: 1024,
             outbox_bytes: 512 * 1024,
             follows: 512,
-            per_party: 64,
+            per_party: 128,
             heal_page: 128,
             commands: Rate { per_second: 100.0, burst: 400.0 },
             heartbeat_ms: 20_000,

@@ -9,7 +9,8 @@ fn size_of_serve<F>(_: fn(Arc<Transport>, OnUpgrade, Box<Asker>, Place) -> F) ->
 }
 
 /// The whole of an idle connection in user space: this future (in its task, about 100 bytes more), the read buffer,
-/// the session, four map entries, and tokio's registration of the socket (about 300 bytes). The goal is 3 KB.
+/// the session, four map entries, and tokio's registration of the socket (about 300 bytes). The goal is 3 KB;
+/// measured in a debug build with 7,500 connections: 2.3 KB of anonymous memory each.
 #[test]
 fn an_idle_connection_is_small() {
     let connection = size_of::<Connection<TcpStream>>();
