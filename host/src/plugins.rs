@@ -57,9 +57,9 @@ pub struct Budgets {
 impl Default for PluginsConfig {
     fn default() -> Self {
         let budgets = Budgets {
-            routing: (20_000_000, 50),
-            filter: (20_000_000, 50),
-            inspection: (500_000_000, 1000),
+            routing: (20_000_000, 250),
+            filter: (20_000_000, 250),
+            inspection: (500_000_000, 2000),
         };
         Self { total_memory_mb: 256, instance_memory_mb: 16, quarantine_after: 5, budgets }
     }

@@ -1,5 +1,5 @@
 //! Builds the shipped plugins: core modules by cargo, components by `wit_component`, into `target/plugins/`. The one
-//! that the host's tests install goes to `target/plugins/test/`, so that nothing ships it.
+//! that the host's tests install goes to `target/plugin-tests/`, so that nothing ships it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,7 +23,9 @@ pub(crate) fn build(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
     }
     run(&mut cargo)?;
     let out = target_dir.join("plugins");
-    std::fs::create_dir_all(out.join("test")).with_context(|| format!("cannot make {}", out.display()))?;
+    for dir in [&out, &target_dir.join("plugin-tests")] {
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    }
     names.iter().map(|name| componentize(&target_dir, &out, name)).collect()
 }
 
@@ -58,7 +60,7 @@ fn componentize(target_dir: &Path, out: &Path, name: &str) -> anyhow::Result<Pat
         .module(&bytes)
         .and_then(|encoder| encoder.validate(true).encode())
         .with_context(|| format!("{name} is not a component"))?;
-    let out = if name == FOR_TESTS { out.join("test") } else { out.to_owned() };
+    let out = if name == FOR_TESTS { target_dir.join("plugin-tests") } else { out.to_owned() };
     let path = out.join(format!("{name}.wasm"));
     std::fs::write(&path, component).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)

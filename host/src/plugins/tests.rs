@@ -10,7 +10,7 @@ use crate::domain::plugin::Candidate;
 use crate::storage::{Generation, Stage};
 
 fn component(name: &str) -> Vec<u8> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/plugins");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
     let path: PathBuf = root.join(format!("{name}.wasm"));
     std::fs::read(&path)
         .unwrap_or_else(|_| panic!("{} is missing: run `cargo xtask plugins`", path.display()))
@@ -25,7 +25,10 @@ struct World {
 async fn world() -> World {
     let dir = tempfile::tempdir().unwrap();
     let storage = storage::open(dir.path()).await.unwrap();
-    let config = PluginsConfig { quarantine_after: 3, ..PluginsConfig::default() };
+    // Wall time is generous: a loaded machine must not turn good calls into faults.
+    let calls = (20_000_000, 20_000);
+    let budgets = Budgets { routing: calls, filter: calls, inspection: calls };
+    let config = PluginsConfig { quarantine_after: 3, budgets, ..PluginsConfig::default() };
     let plugins = Plugins::open(Arc::clone(&storage), config, Clock::system()).await.unwrap();
     World { plugins, storage, _dir: dir }
 }
@@ -41,7 +44,7 @@ fn with(component: Vec<u8>, config: &str) -> Install {
 }
 
 fn deed(name: &str) -> Install {
-    with(component("test/hostile"), &format!(r#"{{"deed":"{name}"}}"#))
+    with(component("plugin-tests/hostile"), &format!(r#"{{"deed":"{name}"}}"#))
 }
 
 impl World {
@@ -90,7 +93,7 @@ fn input(wide: u64) -> RoutingInput {
 async fn the_shipped_router_answers_and_is_the_same_twice() {
     let world = world().await;
     assert_eq!(world.plugins.rank(&input(2)).outcome, Outcome::Absent);
-    let row = world.serve(with(component("weighted-router"), "{}")).await;
+    let row = world.serve(with(component("plugins/weighted-router"), "{}")).await;
     assert_eq!((row.number, row.point), (1, Point::Routing));
     let first = world.plugins.rank(&input(2));
     assert_eq!(first.outcome, Outcome::Answered, "{:?}", first.detail);
@@ -138,12 +141,12 @@ async fn bad_configs_are_refused_with_the_plugins_words() {
         (r#"{"skill":0.9}"#, "must be 1"),
         (r#"{"skil":0.9}"#, "unknown field"),
     ] {
-        let refused = world.refused(with(component("weighted-router"), config)).await;
+        let refused = world.refused(with(component("plugins/weighted-router"), config)).await;
         assert!(refused.contains(words), "{refused}");
     }
     let refused = world.refused(deed("loop_in_configure")).await;
     assert!(refused.contains("configure broke"), "{refused}");
-    let always = with(component("test/hostile"), r#"{"deed":"nan","always":true}"#);
+    let always = with(component("plugin-tests/hostile"), r#"{"deed":"nan","always":true}"#);
     assert!(world.refused(always).await.contains("admission case"));
 }
 
