@@ -21,6 +21,7 @@ use crate::auth::FirstAdmin;
 use crate::config::Config;
 use crate::domain::refusal::Refusal;
 use crate::health::{self, Health};
+use crate::plugins::PluginError;
 use crate::storage::StorageError;
 use crate::stream;
 use crate::transport;
@@ -39,8 +40,8 @@ pub enum StartError {
     Storage(#[from] StorageError),
     #[error(transparent)]
     Stream(#[from] stream::OpenError),
-    #[error("plugins cannot run: {0}")]
-    Plugins(String),
+    #[error(transparent)]
+    Plugins(#[from] PluginError),
     #[error("{0}")]
     Refused(#[from] Refusal),
     #[error("figures: {0}")]

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::conversations::{self, Conversations};
 use crate::inspection::Inspection;
 use crate::pipeline::archive::Archive;
-use crate::plugins::Plugins;
+use crate::plugins::{Plugins, PluginsConfig};
 use crate::presence::Presence;
 use crate::routing::Routing;
 use crate::runtime::Clock;
@@ -54,7 +54,7 @@ impl Parts {
         });
         let storage = storage::open(dir).await?;
         let presence = Presence::new(clock.clone(), config.sessions.grace_ms);
-        let plugins = Arc::new(Plugins::default());
+        let plugins = Plugins::open(storage.clone(), plugins_config(config), clock.clone()).await?;
         let auth = Auth::open(storage.clone(), clock.clone(), config.auth.clone()).await?;
         let sessions = Sessions::new(stream.clone(), clock.clone(), session_limits(config));
         let conversations = Conversations::new(conversations::Parts {
@@ -162,6 +162,14 @@ fn stream_limits(config: &Config) -> StreamLimits {
         batch: config.stream.batch_events,
         batch_bytes: config.stream.batch_bytes,
         ..StreamLimits::default()
+    }
+}
+
+fn plugins_config(config: &Config) -> PluginsConfig {
+    PluginsConfig {
+        total_memory_mb: config.plugins.total_memory_mb,
+        quarantine_after: config.plugins.quarantine_after,
+        ..PluginsConfig::default()
     }
 }
 
