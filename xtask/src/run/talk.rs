@@ -75,8 +75,9 @@ impl Client {
         self.sent += 1;
         frame["key"] = format!("demo-{}-{}", self.session, self.sent).into();
         let body = json!({ "session": self.session, "frames": [frame] });
-        let mut answer = self.http.post("/v1/commands", &body)?;
-        let answer = answer["frames"][0].take();
+        let answer = self.http.post("/v1/commands", &body)?;
+        // Some frames (`bye`) have no answer.
+        let answer = answer["frames"].get(0).cloned().unwrap_or_default();
         if answer["type"] == "error" {
             bail!("{}", answer["message"]);
         }
