@@ -78,6 +78,8 @@ export const useDesk = defineStore('desk', () => {
     })
     one.on('welcome', (frame) => {
       welcomed.value = true
+      // What was followed while the connection was still opening has not been heard.
+      for (const id of followed) one.follow(id)
       if (session.me && frame.you.status) session.me.status = frame.you.status
     })
     one.on('me', (you) => {

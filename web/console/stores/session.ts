@@ -10,6 +10,9 @@ export interface Me { id: string; name: string; role: Role; status: Status; logi
 
 type Answer = { agent?: Me } & Partial<Me>
 
+/** Set while this browser is signed in: whoever is not need not ask the server. */
+const KEPT = 'kefu.console.signed-in'
+
 const RANK: Record<Role, number> = { agent: 0, supervisor: 1, admin: 2 }
 
 export const useSession = defineStore('session', () => {
@@ -22,17 +25,19 @@ export const useSession = defineStore('session', () => {
   function accept(answer: Answer): void {
     me.value = (answer.agent ?? answer) as Me
     expired.value = false
+    localStorage.setItem(KEPT, '1')
   }
 
   /** Asks once who the cookie belongs to; nobody is an answer too. */
   async function restore(): Promise<void> {
-    if (asked) return
+    if (asked || localStorage.getItem(KEPT) === null) return
     try {
       accept(await api.get<Answer>('/v1/me', true))
       asked = true
       unreachable.value = false
     } catch (error) {
       asked = error instanceof ApiError && error.status !== 0
+      if (error instanceof ApiError && error.status === 401) localStorage.removeItem(KEPT)
       unreachable.value = !asked
     }
   }
@@ -44,11 +49,13 @@ export const useSession = defineStore('session', () => {
 
   async function signOut(): Promise<void> {
     await api.post('/v1/logout', {}, true).catch(() => undefined)
+    localStorage.removeItem(KEPT)
     me.value = undefined
   }
 
   function lose(): void {
     if (me.value) expired.value = true
+    localStorage.removeItem(KEPT)
     me.value = undefined
   }
 
