@@ -18,6 +18,7 @@ const problems = []
 async function open(path, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
   const page = await context.newPage()
+  page.setDefaultTimeout(8_000)
   page.on('console', (m) => {
     if (m.type() === 'error' && !context.expectErrors) problems.push(`${path}: ${m.text()}`)
   })
@@ -37,6 +38,15 @@ async function type(page, words) {
   await box.fill(words)
   await box.press('Enter')
 }
+async function fillForm(page, name, email) {
+  const form = inside(page).locator('form')
+  if (!(await form.count())) return
+  for (const select of await form.locator('select').all()) await select.selectOption({ index: 1 })
+  for (const input of await form.locator('input').all()) {
+    const kind = await input.getAttribute('type')
+    await input.fill(kind === 'email' ? email : kind === 'tel' ? '13800000000' : name)
+  }
+}
 const launcher = (page) => inside(page).locator('.launcher')
 
 try {
@@ -53,14 +63,8 @@ try {
     await inside(page).locator('.panel').waitFor()
     await page.waitForTimeout(400)
     await shot(page, 'widget-02-opened-zh')
-    if (await inside(page).locator('form').count()) {
-      for (const select of await inside(page).locator('form select').all()) await select.selectOption({ index: 1 })
-      for (const input of await inside(page).locator('form input').all()) {
-        const kind = await input.getAttribute('type')
-        await input.fill(kind === 'email' ? 'wang@example.com' : kind === 'tel' ? '13800000000' : '王小姐')
-      }
-      await inside(page).locator('form button[type=submit]').click()
-    }
+    await fillForm(page, '王小姐', 'wang@example.com')
+    await inside(page).locator('form button[type=submit]').click()
   })
   await check('pinyin: choosing a candidate with Enter does not send, the next Enter sends once', async () => {
     const cdp = await page.context().newCDPSession(page)
@@ -147,17 +151,11 @@ try {
     await inside(page).locator('.panel').waitFor()
     await page.waitForTimeout(400)
     await shot(page, 'widget-10-opened-en-dark')
-    if (await inside(page).locator('form').count()) {
-      await inside(page).locator('form button[type=submit]').click()
-      await page.waitForTimeout(200)
-      await shot(page, 'widget-11-form-errors-en-dark')
-      for (const select of await inside(page).locator('form select').all()) await select.selectOption({ index: 1 })
-      for (const input of await inside(page).locator('form input').all()) {
-        const kind = await input.getAttribute('type')
-        await input.fill(kind === 'email' ? 'alice@example.com' : kind === 'tel' ? '+44 20 7946 0000' : 'Alice')
-      }
-      await inside(page).locator('form button[type=submit]').click()
-    }
+    await inside(page).locator('form button[type=submit]').click()
+    await page.waitForTimeout(200)
+    await shot(page, 'widget-11-form-errors-en-dark')
+    await fillForm(page, 'Alice', 'alice@example.com')
+    await inside(page).locator('form button[type=submit]').click()
     await type(page, 'Hi, can I change the delivery address of order 88190?')
     const taken = await agent.takeFirst()
     agent.say(taken, 'Hello Alice, of course. Which address should it go to?')
@@ -188,11 +186,8 @@ try {
     await launcher(page).click()
     await inside(page).locator('.panel').waitFor()
     await page.waitForTimeout(400)
-    if (await inside(page).locator('form').count()) {
-      for (const select of await inside(page).locator('form select').all()) await select.selectOption({ index: 1 })
-      for (const input of await inside(page).locator('form input').all()) await input.fill('13800000000')
-      await inside(page).locator('form button[type=submit]').click()
-    }
+    await fillForm(page, '赵先生', 'zhao@example.com')
+    await inside(page).locator('form button[type=submit]').click()
     await type(page, '长轮询也能收发')
     const taken = await agent.takeFirst()
     agent.say(taken, '收到，长轮询正常。')
@@ -206,8 +201,7 @@ try {
     await inside(page).locator('form').waitFor()
     await page.waitForTimeout(400)
     await shot(page, 'widget-15-away-zh')
-    for (const select of await inside(page).locator('form select').all()) await select.selectOption({ index: 1 })
-    for (const input of await inside(page).locator('form input').all()) await input.fill('wang@example.com')
+    await fillForm(page, '王小姐', 'wang@example.com')
     await inside(page).locator('form textarea').fill('请问这款帐篷还会补货吗？')
     await inside(page).locator('form button[type=submit]').click()
     await text(page, '已收到您的留言')

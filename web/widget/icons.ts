@@ -4,7 +4,7 @@ const NS = 'http://www.w3.org/2000/svg'
 
 const PATHS = {
   close: 'M5 5l10 10M15 5L5 15',
-  more: 'M4 10h.01M10 10h.01M16 10h.01',
+  more: 'M4 9.500v1M10 9.500v1M16 9.500v1',
   send: 'M17 3L9 11M17 3l-5 14-3-6-6-3z',
   down: 'M10 4v12M5 11l5 5 5-5',
   clock: 'M10 6v4l3 2M17 10a7 7 0 1 1-14 0 7 7 0 0 1 14 0z',

@@ -35,7 +35,8 @@ export class Log {
       this.showPill()
     }, { passive: true })
     this.pill.onclick = () => this.end()
-    new ResizeObserver(() => { if (this.atEnd) this.end() }).observe(scroller)
+    const follow = new ResizeObserver(() => { if (this.atEnd) this.end() })
+    for (const part of [scroller, this.tail]) follow.observe(part)
   }
 
   speak(words: Words): void {
