@@ -126,6 +126,7 @@ try {
     await server.cut(page)
     await type(page, '断网时写的')
     await page.waitForTimeout(2_800)
+    await text(page, '网络已断开')
     await shot(page, 'widget-07-offline-zh')
     await page.context().setOffline(false)
     await agent.hears(id, '断网时写的')

@@ -269,7 +269,8 @@ class View implements Panel {
     const now = Date.now()
     const lost = this.lostAt > 0 && now - this.lostAt > BANNER_MS
     const key: Key | undefined = this.session.client.state === 'stopped' ? undefined
-      : lost ? (navigator.onLine ? 'reconnecting' : 'no_network')
+      : !navigator.onLine ? 'no_network'
+      : lost ? 'reconnecting'
         : this.session.unavailable ? 'unavailable'
           : now - this.recoveredAt < 2_000 ? 'connected' : undefined
     banner.hidden = key === undefined
