@@ -1,3 +1,9 @@
 //! The one integration binary.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may"))]
+
+mod frames;
+mod replay;
+mod resume;
+mod talk;
 mod tidy;
+mod trust;

@@ -1,6 +1,6 @@
 //! A client's state: what it has drafted, what it was told, what is still to be sent. Pure; the carriers do the I/O.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -36,6 +36,8 @@ pub struct State {
     pub over: Option<String>,
     /// Conversations whose end was heard: not resumed.
     closed: BTreeSet<String>,
+    /// Where an app was before this client was made.
+    places: BTreeMap<String, u64>,
     /// Conversations to resume.
     pub(super) followed: BTreeSet<String>,
     pub(super) outbox: VecDeque<Pending>,
@@ -54,7 +56,7 @@ impl State {
         let resume: Vec<Value> = self
             .followed
             .iter()
-            .map(|id| json!({ "conversation": id, "seq": self.log.last(id) }))
+            .map(|id| json!({ "conversation": id, "seq": self.last(id) }))
             .collect();
         json!({ "type": "hello", "protocol": 1, "token": token, "resume": resume,
                 "client": "harness" })
@@ -62,8 +64,19 @@ impl State {
 
     /// The long-poll cursor of what was heard.
     pub(super) fn cursor(&self) -> String {
-        let place = |id: &String| format!("{id}:{}", self.log.last(id));
+        let place = |id: &String| format!("{id}:{}", self.last(id));
         self.followed.iter().map(place).collect::<Vec<_>>().join(",")
+    }
+
+    /// Resume from here next time.
+    pub(super) fn place(&mut self, conversation: &str, seq: u64) {
+        self.places.insert(conversation.to_owned(), seq);
+        self.follow(conversation);
+    }
+
+    fn last(&self, conversation: &str) -> u64 {
+        let place = self.places.get(conversation).copied().unwrap_or_default();
+        self.log.last(conversation).max(place)
     }
 
     /// Keeps a draft until it is answered.

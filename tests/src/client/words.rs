@@ -51,6 +51,11 @@ impl Client {
         self.shared.change(|state| state.loose(frame));
     }
 
+    /// Resumes a conversation from `seq` at the next connection, as an app that kept its place does.
+    pub fn follows(&self, conversation: &str, seq: u64) {
+        self.shared.change(|state| state.place(conversation, seq));
+    }
+
     /// Waits for the ack of a key.
     ///
     /// # Errors

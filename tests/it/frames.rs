@@ -1,0 +1,94 @@
+//! Frames no client should send: each is answered or ends the connection it came on, and nothing else is harmed.
+
+use kefu_tests::raw::Raw;
+use kefu_tests::server::{Server, Setup};
+use serde_json::json;
+
+#[tokio::test]
+async fn malformed_frames_are_answered_and_the_connection_lives() -> anyhow::Result<()> {
+    let server = Server::start(Setup::default()).await?;
+    let mut raw = Raw::hello(server.address, &server.visitor_token().await?).await?;
+    let bad = [
+        "{",
+        "[]",
+        "null",
+        "\"text\"",
+        "{}",
+        r#"{"type":1,"data":1}"#,
+        r#"{"type":"no_such"}"#,
+        r#"{"type":"send"}"#,
+        r#"{"type":"send","conversation":"x","key":"k","text":"t"}"#,
+        r#"{"type":"send","conversation":1,"key":"k","text":"t"}"#,
+        r#"{"type":"open","key":""}"#,
+        r#"{"type":"seen","conversation":"1","read":-1}"#,
+    ];
+    for text in bad {
+        raw.send_text(text).await?;
+        let error = raw.hears("error").await.map_err(|e| e.context(text.to_owned()))?;
+        assert!(error["code"].is_string(), "{text}: {error}");
+    }
+    raw.send(&json!({ "type": "ping" })).await?;
+    raw.hears("pong").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn binary_frames_are_refused() -> anyhow::Result<()> {
+    let server = Server::start(Setup::default()).await?;
+    let token = server.visitor_token().await?;
+    let mut raw = Raw::hello(server.address, &token).await?;
+    raw.send_binary(b"\x00\x01").await?;
+    let frame = raw.next().await;
+    assert!(frame.is_err() || frame.is_ok_and(|f| f["type"] == "error" || f["type"] == "bye"));
+    Raw::hello(server.address, &token).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_oversized_frame_ends_only_its_connection() -> anyhow::Result<()> {
+    let server = Server::start(Setup::default()).await?;
+    let token = server.visitor_token().await?;
+    let mut other = Raw::hello(server.address, &token).await?;
+    let mut raw = Raw::hello(server.address, &token).await?;
+    drop(raw.send_text(&"x".repeat(1 << 20)).await);
+    raw.is_closed().await?;
+    other.send(&json!({ "type": "ping" })).await?;
+    other.hears("pong").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_text_over_the_limit_is_refused_and_not_kept() -> anyhow::Result<()> {
+    let server = Server::start(Setup::default()).await?;
+    let mut raw = Raw::hello(server.address, &server.visitor_token().await?).await?;
+    raw.send(&json!({ "type": "open", "key": "o", "fields": {} })).await?;
+    let conversation = raw.hears("ack").await?["conversation"].clone();
+    let text = "x".repeat(8193);
+    let send = json!({ "type": "send", "conversation": conversation, "key": "big", "text": text });
+    raw.send(&send).await?;
+    let error = raw.hears("error").await?;
+    assert_eq!((&error["code"], &error["key"]), (&json!("too_large"), &json!("big")));
+    Ok(())
+}
+
+#[tokio::test]
+async fn frames_before_hello_end_the_connection() -> anyhow::Result<()> {
+    let server = Server::start(Setup::default()).await?;
+    let mut raw = Raw::open(server.address, None).await?;
+    let send = json!({ "type": "send", "conversation": "1", "key": "k", "text": "t" });
+    raw.send(&send).await?;
+    raw.is_closed().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_second_hello_does_no_harm() -> anyhow::Result<()> {
+    let server = Server::start(Setup::default()).await?;
+    let token = server.visitor_token().await?;
+    let mut raw = Raw::hello(server.address, &token).await?;
+    raw.send(&json!({ "type": "hello", "protocol": 1, "token": token, "resume": [] })).await?;
+    let frame = raw.next().await?;
+    assert!(frame["type"] == "error" || frame["type"] == "bye", "{frame}");
+    Raw::hello(server.address, &token).await?;
+    Ok(())
+}
