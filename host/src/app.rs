@@ -23,7 +23,7 @@ use crate::domain::refusal::Refusal;
 use crate::health::{self, Health};
 use crate::plugins::PluginError;
 use crate::storage::StorageError;
-use crate::stream;
+use crate::stream::{self, Stream};
 use crate::transport;
 use parts::Parts;
 
@@ -70,7 +70,18 @@ impl App {
     /// # Errors
     /// The first part that cannot be opened.
     pub async fn build(config: Config) -> Result<Self, StartError> {
-        let parts = Parts::open(&config).await?;
+        Self::build_with(config, |stream| stream).await
+    }
+
+    /// As [`App::build`], with the stream wrapped: tests break its promises on purpose to see the checker notice.
+    ///
+    /// # Errors
+    /// As [`App::build`].
+    pub async fn build_with(
+        config: Config,
+        wrap: impl FnOnce(Arc<dyn Stream>) -> Arc<dyn Stream>,
+    ) -> Result<Self, StartError> {
+        let parts = Parts::open(&config, wrap).await?;
         shipped::install(&parts.plugins, &parts.storage).await?;
         let api = parts.api(&config);
         let health =

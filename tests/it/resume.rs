@@ -30,7 +30,11 @@ async fn after_a_thousand_missed_messages_all_come_in_order() -> anyhow::Result<
         back.reaches(&conversation, last.seq).await?;
         let logs = [back.log(), agent.log()];
         let findings = checker::check(&logs, &checker::read_stream(&server.data_dir())?);
-        assert_eq!((findings.lost, findings.doubled, findings.reordered), (0, 0, 0), "{findings:#?}");
+        assert_eq!(
+            (findings.lost, findings.doubled, findings.reordered),
+            (0, 0, 0),
+            "{findings:#?}"
+        );
         let first = logs[0].views[&conversation][0]["seq"].as_u64();
         assert_eq!(first, Some(seen.seq + 1));
     }
@@ -56,7 +60,11 @@ async fn a_cut_connection_resumes_by_itself() -> anyhow::Result<()> {
         let stream = checker::read_stream(&server.data_dir())?;
         let findings = checker::check(&[visitor.log(), agent.log()], &stream);
         // The agent's log also has the other visitor's conversation, so only the other three count.
-        assert_eq!((findings.lost, findings.doubled, findings.reordered), (0, 0, 0), "{findings:#?}");
+        assert_eq!(
+            (findings.lost, findings.doubled, findings.reordered),
+            (0, 0, 0),
+            "{findings:#?}"
+        );
     }
     Ok(())
 }

@@ -48,13 +48,15 @@ async fn a_foreign_origin_is_refused() -> anyhow::Result<()> {
     let body = json!({ "site": SITE });
     let ask = Ask::post("/v1/visitors", body.clone()).header("origin", evil);
     assert_eq!(server.asks(ask).await?.status, 403);
-    assert!(Raw::open(server.address, Some(evil)).await.is_err() || {
-        let token = server.visitor_token().await?;
-        let mut raw = Raw::open(server.address, Some(evil)).await?;
-        let hello = json!({ "type": "hello", "protocol": 1, "token": token, "resume": [] });
-        raw.send(&hello).await?;
-        raw.hears("welcome").await.is_err()
-    });
+    assert!(
+        Raw::open(server.address, Some(evil)).await.is_err() || {
+            let token = server.visitor_token().await?;
+            let mut raw = Raw::open(server.address, Some(evil)).await?;
+            let hello = json!({ "type": "hello", "protocol": 1, "token": token, "resume": [] });
+            raw.send(&hello).await?;
+            raw.hears("welcome").await.is_err()
+        }
+    );
     let mut raw = Raw::open(server.address, Some(ORIGIN)).await?;
     let token = server.visitor_token().await?;
     raw.send(&json!({ "type": "hello", "protocol": 1, "token": token, "resume": [] })).await?;

@@ -42,14 +42,17 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) async fn open(config: &Config) -> Result<Self, StartError> {
+    pub(super) async fn open(
+        config: &Config,
+        wrap: impl FnOnce(Arc<dyn Stream>) -> Arc<dyn Stream>,
+    ) -> Result<Self, StartError> {
         let dir = data_dir(config)?;
         let clock = Clock::system();
         let meters = Meters::new().map_err(|error| StartError::Telemetry(error.to_string()))?;
         let meters = Arc::new(meters);
         // The stream first: it locks the directory.
         let stream: Arc<dyn Stream> = Arc::new(Metered {
-            inner: stream::open(dir, clock.clone(), stream_limits(config))?,
+            inner: wrap(stream::open(dir, clock.clone(), stream_limits(config))?),
             meters: meters.clone(),
         });
         let storage = storage::open(dir).await?;
