@@ -1,2 +1,44 @@
-//! stub
-fn main() {}
+//! `kefu-bench`: load generator and loss checker. Each command starts its own server on a free port, prints a table,
+//! and as its last line one JSON object. See DESIGN §8 for the rules it keeps.
+
+mod ack;
+mod figures;
+mod idle;
+mod link;
+mod replay;
+mod swap;
+
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Load generator and loss checker.
+#[derive(Debug, Parser)]
+#[command(name = "kefu-bench")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Dialogues as visitors and agents over both carriers, then the checker.
+    Replay(replay::Args),
+    /// Memory per idle WebSocket.
+    Idle(idle::Args),
+    /// Durable send to ack, open loop.
+    Ack(ack::Args),
+    /// Plugin swaps under load.
+    Swap(swap::Args),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Replay(args) => replay::run(args).await,
+        Command::Idle(args) => idle::run(args).await,
+        Command::Ack(args) => ack::run(args).await,
+        Command::Swap(args) => swap::run(args).await,
+    }
+}

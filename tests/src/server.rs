@@ -239,8 +239,11 @@ fn token(answer: &Answer) -> anyhow::Result<String> {
     token.ok_or_else(|| anyhow!("no token in {}", answer.text))
 }
 
-/// The `kefu` program beside this one, built first if need be.
+/// The `kefu` program beside this one, built first if need be; `KEFU_PROGRAM` names another.
 fn program() -> anyhow::Result<PathBuf> {
+    if let Some(program) = std::env::var_os("KEFU_PROGRAM") {
+        return Ok(program.into());
+    }
     let here = std::env::current_exe()?;
     let folder = here.ancestors().find(|dir| dir.ends_with("debug") || dir.ends_with("release"));
     let folder = folder.ok_or_else(|| anyhow!("{} is in no target folder", here.display()))?;

@@ -1,0 +1,170 @@
+//! `ack`: durable send to ack, open loop. Messages leave at intended times whatever comes back, latency counts from the
+//! intended time, and a run whose generator was late is void.
+
+use std::time::Duration;
+
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
+use hdrhistogram::Histogram;
+use kefu_tests::http::Connection;
+use kefu_tests::server::{Server, Setup};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::figures::{Figures, histogram};
+use crate::link::{self, Link};
+
+/// Latest the 99th percentile of messages may leave.
+const LAG_NS: u64 = 3_000_000;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Messages per second in all.
+    #[arg(long, default_value_t = 10_000)]
+    rate: u64,
+    /// Seconds.
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+    /// Visitors, each with a conversation of its own.
+    #[arg(long, default_value_t = 100)]
+    visitors: u64,
+}
+
+/// What was measured.
+pub(crate) struct Measured {
+    pub(crate) sent: u64,
+    pub(crate) acked: u64,
+    pub(crate) errors: u64,
+    pub(crate) latency: Histogram<u64>,
+    pub(crate) lag: Histogram<u64>,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    let setup = Setup::default().unlimited();
+    let server = Server::start(setup).await?;
+    let links = links(&server, args.visitors).await?;
+    let mut figures = Figures::begin("ack");
+    let measured = load(links, args.rate, Duration::from_secs(args.seconds)).await?;
+    figures.until_here();
+    figures.add("rate", args.rate);
+    report(&mut figures, "ack", &measured);
+    figures.print()
+}
+
+/// Adds latency, lag and loss, and whether they mean anything.
+pub(crate) fn report(figures: &mut Figures, name: &str, measured: &Measured) {
+    figures.add("sent", measured.sent);
+    figures.add("errors", measured.errors);
+    figures.add("lost", measured.sent - measured.acked - measured.errors);
+    figures.times(name, "ms", &measured.latency);
+    figures.times("generator_lag", "ms", &measured.lag);
+    if measured.lag.value_at_quantile(0.99) > LAG_NS {
+        figures.void("the generator was late");
+    }
+}
+
+/// Visitors with a conversation each.
+pub(crate) async fn links(server: &Server, count: u64) -> anyhow::Result<Vec<(Link, String)>> {
+    let mut links = Vec::new();
+    let mut http = Connection::open(server.address).await?;
+    for _ in 0..count {
+        let token = link::visitor(&mut http).await?;
+        let mut link = link::open(server.address, &token, 4096).await?;
+        let conversation = link::opens(&mut link).await?;
+        links.push((link, conversation));
+    }
+    Ok(links)
+}
+
+/// Sends `rate` messages a second over all links for a while.
+pub(crate) async fn load(
+    links: Vec<(Link, String)>,
+    rate: u64,
+    lasting: Duration,
+) -> anyhow::Result<Measured> {
+    let start = Instant::now() + Duration::from_millis(100);
+    let step = Duration::from_nanos(1_000_000_000 * links.len() as u64 / rate.max(1));
+    let each = (lasting.as_nanos() / step.as_nanos().max(1)) as u64;
+    let mut running = JoinSet::new();
+    let all = links.len() as u32;
+    for ((link, conversation), number) in links.into_iter().zip(0..) {
+        let (sink, stream) = link.split();
+        let begin = start + step * number / all;
+        let end = begin + lasting + Duration::from_secs(5);
+        let sending = sender(sink, conversation, (begin, step, each));
+        let receiving = receiver(stream, begin, (each, end));
+        running.spawn(async move {
+            let sending = kefu::runtime::spawn(sending);
+            let received = receiving.await?;
+            anyhow::Ok((sending.await??, received))
+        });
+    }
+    let mut out =
+        Measured { sent: 0, acked: 0, errors: 0, latency: histogram()?, lag: histogram()? };
+    while let Some(one) = running.join_next().await {
+        let ((_sink, lag), (latency, errors)) = one??;
+        out.sent += lag.len();
+        out.acked += latency.len();
+        out.errors += errors;
+        out.latency.add(latency)?;
+        out.lag.add(lag)?;
+    }
+    Ok(out)
+}
+
+type Sink = SplitSink<Link, Message>;
+
+/// Sends at the intended times; the key says which it was.
+async fn sender(
+    mut sink: Sink,
+    conversation: String,
+    (begin, step, count): (Instant, Duration, u64),
+) -> anyhow::Result<(Sink, Histogram<u64>)> {
+    let mut lag = histogram()?;
+    let mut next = 0;
+    while next < count {
+        let intended = begin + step * next as u32;
+        sleep_until(intended).await;
+        let now = Instant::now();
+        // All that is due leaves in one write, each with its own intended time.
+        while next < count && begin + step * next as u32 <= now {
+            let after = step * next as u32;
+            lag.saturating_record((now - (begin + after)).as_nanos() as u64);
+            let frame = format!(
+                "{{\"type\":\"send\",\"conversation\":\"{conversation}\",\"key\":\"{}\",\
+                 \"text\":\"message {next}, a line of about one hundred bytes as people write \
+                 them when they ask something\"}}",
+                after.as_nanos()
+            );
+            sink.feed(Message::Text(frame.into())).await?;
+            next += 1;
+        }
+        sink.flush().await?;
+    }
+    Ok((sink, lag))
+}
+
+/// Counts acks until all are there or the time is over.
+async fn receiver(
+    mut stream: SplitStream<Link>,
+    begin: Instant,
+    (count, end): (u64, Instant),
+) -> anyhow::Result<(Histogram<u64>, u64)> {
+    let mut latency = histogram()?;
+    let mut errors = 0;
+    while latency.len() + errors < count {
+        let Ok(Some(message)) = timeout_at(end, stream.next()).await else { break };
+        let Message::Text(text) = message? else { continue };
+        match link::field(&text, "type") {
+            Some("ack") => {
+                let after = link::field(&text, "key").and_then(|key| key.parse().ok());
+                let intended = begin + Duration::from_nanos(after.unwrap_or_default());
+                latency.saturating_record(intended.elapsed().as_nanos() as u64);
+            }
+            Some("error") => errors += 1,
+            _ => {}
+        }
+    }
+    Ok((latency, errors))
+}

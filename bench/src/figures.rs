@@ -1,0 +1,111 @@
+//! What every run measures beside its own figures — the machine's idle share and a disk probe — and how all of it is
+//! printed.
+
+use std::io::{Seek as _, Write as _};
+use std::time::Instant;
+
+use hdrhistogram::Histogram;
+use serde_json::{Map, Value, json};
+
+/// A run's figures, in the order they were added.
+pub(crate) struct Figures {
+    name: &'static str,
+    values: Vec<(String, Value)>,
+    idle: (u64, u64),
+    void: Vec<String>,
+}
+
+impl Figures {
+    /// Begins a run.
+    pub(crate) fn begin(name: &'static str) -> Self {
+        Self { name, values: Vec::new(), idle: cpu(), void: Vec::new() }
+    }
+
+    /// Takes the idle share now: what follows does not count.
+    pub(crate) fn until_here(&mut self) {
+        let (idle, all) = cpu();
+        let (idle, all) = (idle - self.idle.0, all - self.idle.1);
+        let percent = 100.0 * idle as f64 / all.max(1) as f64;
+        self.add("cpu_idle_percent", round(percent));
+    }
+
+    /// Adds a figure.
+    pub(crate) fn add(&mut self, key: &str, value: impl Into<Value>) {
+        self.values.push((key.to_owned(), value.into()));
+    }
+
+    /// Adds `key_p50_unit`, `key_p99_unit` and `key_max_unit` of nanoseconds.
+    pub(crate) fn times(&mut self, key: &str, unit: &str, nanos: &Histogram<u64>) {
+        let divisor = if unit == "ms" { 1e6 } else { 1e3 };
+        let prefix = if key.is_empty() { String::new() } else { format!("{key}_") };
+        for (name, quantile) in [("p50", 0.5), ("p99", 0.99), ("max", 1.0)] {
+            let value = nanos.value_at_quantile(quantile) as f64 / divisor;
+            self.add(&format!("{prefix}{name}_{unit}"), round(value));
+        }
+    }
+
+    /// The run proves nothing, because.
+    pub(crate) fn void(&mut self, why: impl Into<String>) {
+        self.void.push(why.into());
+    }
+
+    /// Prints the table and the JSON line.
+    pub(crate) fn print(mut self) -> anyhow::Result<()> {
+        if !self.values.iter().any(|(key, _)| key == "cpu_idle_percent") {
+            self.until_here();
+        }
+        self.add("fsync_p50_us", fsync_p50_us()?);
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "\n{}", self.name)?;
+        for (key, value) in &self.values {
+            writeln!(out, "  {key:<32} {value}")?;
+        }
+        for why in &self.void {
+            writeln!(out, "  VOID: {why}")?;
+        }
+        let mut object = Map::from_iter([("name".to_owned(), json!(self.name))]);
+        object.extend(self.values);
+        object.insert("void".to_owned(), json!(!self.void.is_empty()));
+        writeln!(out, "{}", Value::Object(object))?;
+        Ok(())
+    }
+}
+
+/// Says something while a run goes on.
+pub(crate) fn say(text: &str) {
+    // A closed terminal is no reason to stop measuring.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// A histogram of nanoseconds up to a minute.
+pub(crate) fn histogram() -> anyhow::Result<Histogram<u64>> {
+    Ok(Histogram::new_with_bounds(1, 60_000_000_000, 3)?)
+}
+
+fn round(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}
+
+/// Idle and all ticks of all processors so far.
+fn cpu() -> (u64, u64) {
+    let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let line = text.lines().next().unwrap_or_default();
+    let ticks: Vec<u64> = line.split_whitespace().skip(1).flat_map(str::parse).collect();
+    let idle =
+        ticks.get(3).copied().unwrap_or_default() + ticks.get(4).copied().unwrap_or_default();
+    (idle, ticks.iter().take(8).sum())
+}
+
+/// Median time of 100 writes of 4 KiB made durable one by one.
+fn fsync_p50_us() -> anyhow::Result<f64> {
+    let mut file = tempfile::tempfile()?;
+    let mut nanos = histogram()?;
+    for _ in 0..100 {
+        let begun = Instant::now();
+        file.rewind()?;
+        file.write_all(&[7; 4096])?;
+        file.sync_data()?;
+        nanos.saturating_record(begun.elapsed().as_nanos() as u64);
+    }
+    Ok(round(nanos.value_at_quantile(0.5) as f64 / 1e3))
+}
