@@ -57,11 +57,11 @@ async fn console(Path(path): Path<String>, headers: HeaderMap) -> Result<Respons
 }
 
 async fn demo(headers: HeaderMap) -> Result<Response, Failure> {
-    file("demo/index.html", &headers, Some(PAGE_POLICY))
+    file("demo.html", &headers, Some(PAGE_POLICY))
 }
 
 async fn chat(headers: HeaderMap) -> Result<Response, Failure> {
-    file("chat/index.html", &headers, Some(PAGE_POLICY))
+    file("chat.html", &headers, Some(PAGE_POLICY))
 }
 
 /// `kefu.js` and what it and the pages load.
