@@ -1,7 +1,7 @@
 // The widget in a real browser against the real server: `npm run e2e` (KEFU_BIN names the program; screenshots go to
 // target/screenshots). Each check prints one line; the first that fails ends the run.
 import assert from 'node:assert/strict'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { chromium } from 'playwright-core'
 import { startServer } from './server.mjs'
 
@@ -26,7 +26,17 @@ async function open(path, options = {}) {
   await page.goto(server.base + path)
   return page
 }
-const shot = (page, name) => page.screenshot({ path: `${shots}${name}.png` })
+const axe = readFileSync(new URL('../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
+const seen = []
+/** A picture of the state, and what an accessibility checker says about it. */
+async function shot(page, name) {
+  await page.screenshot({ path: `${shots}${name}.png` })
+  await page.evaluate(axe)
+  const { violations } = await page.evaluate(() => window.axe.run('#kefu-widget', {
+    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'],
+  }))
+  for (const { id, nodes } of violations) seen.push(`${name}: ${id}: ${nodes[0].html.slice(0, 120)}`)
+}
 const inside = (page) => page.locator('#kefu-widget')
 const text = (page, wanted) => inside(page).getByText(wanted, { exact: false }).first().waitFor({ timeout: 8_000 })
 async function check(name, act) {
@@ -218,6 +228,7 @@ try {
     assert.equal(await page.locator('#kefu-widget').count(), 0)
     await context.close()
   })
+  assert.deepEqual(seen, [], 'accessibility')
   assert.deepEqual(problems, [], 'errors in the browser log')
 } finally {
   await browser.close()

@@ -102,7 +102,8 @@ function button(config: Config): HTMLButtonElement {
   launcher.className = 'launcher'
   launcher.type = 'button'
   const zh = /^zh/i.test(options?.locale ?? navigator.language)
-  launcher.setAttribute('aria-label', `${zh ? '在线客服' : 'Chat with'} ${config.site.name}`)
+  launcher.dataset['label'] = `${zh ? '在线客服' : 'Chat with'} ${config.site.name}`
+  launcher.setAttribute('aria-label', launcher.dataset['label'])
   launcher.setAttribute('aria-expanded', 'false')
   launcher.setAttribute('aria-haspopup', 'dialog')
   const svg = document.createElementNS(NS, 'svg')
@@ -132,6 +133,8 @@ function unread(launcher: HTMLElement, preview: HTMLElement, count: number, text
   const badge = launcher.querySelector<HTMLElement>('.badge')!
   badge.hidden = count === 0
   badge.textContent = count > 99 ? '99+' : String(count)
+  const label = launcher.dataset['label'] ?? ''
+  launcher.setAttribute('aria-label', count > 0 ? `${label} (${badge.textContent})` : label)
   preview.hidden = count === 0 || !text || opened
   preview.textContent = text ?? ''
   if (count !== seenCount) emit('unread', count)
