@@ -3,8 +3,10 @@
 
 mod ack;
 mod figures;
+mod filter;
 mod idle;
 mod link;
+mod policy;
 mod replay;
 mod swap;
 
@@ -31,6 +33,10 @@ enum Command {
     Ack(ack::Args),
     /// Plugin swaps under load.
     Swap(swap::Args),
+    /// One policy call with 50 and with 1,000 candidates.
+    Policy(policy::Args),
+    /// One filter call on 200 bytes.
+    Filter(filter::Args),
 }
 
 #[tokio::main]
@@ -40,5 +46,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Idle(args) => idle::run(args).await,
         Command::Ack(args) => ack::run(args).await,
         Command::Swap(args) => swap::run(args).await,
+        Command::Policy(args) => policy::run(args).await,
+        Command::Filter(args) => filter::run(args).await,
     }
 }

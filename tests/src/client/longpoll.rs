@@ -82,7 +82,8 @@ fn take(shared: &Shared, answer: &Answer) -> anyhow::Result<()> {
     if answer.status == 401 {
         shared.change(|state| state.over = Some(format!("refused: {}", answer.text)));
     }
-    if answer.status != 200 {
+    // The refusal of an only command is also the status.
+    if answer.status != 200 && !answer.json["frames"].is_array() {
         bail!("status {}: {}", answer.status, answer.text);
     }
     let frames = answer.json["frames"].as_array();

@@ -102,7 +102,8 @@ impl State {
         self.loose.push_back(frame);
     }
 
-    /// What to send now on this connection, at most `limit` frames; a delayed draft holds back those after it.
+    /// What to send now on this connection, at most `limit` frames. A draft waits for those before it in its
+    /// conversation, or a refusal to be tried again would change their order.
     pub(super) fn take(&mut self, connection: u64, limit: usize) -> Vec<Value> {
         let mut frames: Vec<Value> = Vec::new();
         while frames.len() < limit
@@ -111,11 +112,15 @@ impl State {
             frames.push(frame);
         }
         let now = Instant::now();
+        let mut busy = BTreeSet::new();
         for pending in &mut self.outbox {
-            if frames.len() >= limit || pending.not_before.is_some_and(|at| at > now) {
+            let conversation = pending.frame["conversation"].as_str().unwrap_or_default();
+            let first = busy.insert(conversation.to_owned());
+            let late = pending.not_before.is_some_and(|at| at > now);
+            if frames.len() >= limit {
                 break;
             }
-            if pending.sent_on != connection {
+            if first && !late && pending.sent_on != connection {
                 pending.sent_on = connection;
                 pending.not_before = None;
                 frames.push(pending.frame.clone());
