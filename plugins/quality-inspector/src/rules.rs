@@ -44,7 +44,7 @@ pub(crate) fn gaps(config: &Config, said: &[&Line]) -> Judged {
         }
         (waiting, answered) = (None, true);
     }
-    judged.share = if count == 0 { FULL * u32::from(answered) } else { judged.share / count };
+    judged.share = judged.share.checked_div(count).unwrap_or(FULL * u32::from(answered));
     judged
 }
 
