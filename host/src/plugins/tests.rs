@@ -254,3 +254,14 @@ async fn a_restart_restores_what_was_active() {
     let again = Plugins::open(storage, config, Clock::system()).await.unwrap();
     assert_eq!(again.rank(&input(2)).generation, Some(row.id));
 }
+
+#[tokio::test]
+async fn the_shipped_filter_and_inspector_pass_admission() {
+    let world = world().await;
+    for (name, point) in
+        [("message-filter", Point::Filter), ("quality-inspector", Point::Inspection)]
+    {
+        let row = world.serve(with(component(&format!("plugins/{name}")), "{}")).await;
+        assert_eq!(row.point, point);
+    }
+}
