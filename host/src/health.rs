@@ -11,6 +11,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use crate::api::{self, Admin, Failure};
+use crate::domain::plugin::Point;
+use crate::plugins::PointStats;
 use crate::telemetry::{Live, Meters};
 
 /// What the endpoints look at.
@@ -54,13 +56,27 @@ async fn metrics(State(health): State<Arc<Health>>, request: Request) -> Result<
     let figures = health.api.sessions.figures();
     let gauge = |name, help, value: usize| Live { name, help, kind: "gauge", value: value as u64 };
     let counter = |name, help, value| Live { name, help, kind: "counter", value };
-    let live = [
+    let mut live = vec![
         gauge("kefu_sessions", "sessions on any carrier", figures.sessions),
         gauge("kefu_connections", "open WebSockets", figures.sockets),
         counter("kefu_slow_readers_total", "readers cut for being slow", figures.slow_readers),
         counter("kefu_idle_sessions_total", "sessions ended for silence", figures.idle),
         counter("kefu_heals_total", "gaps healed by reading the stream", figures.heals),
     ];
+    live.extend(health.api.plugins.stats().iter().flat_map(of_point));
     let kind = (header::CONTENT_TYPE, "text/plain; version=0.0.4");
     Ok(([kind], health.meters.text(&live)).into_response())
+}
+
+fn of_point(stats: &PointStats) -> [Live; 2] {
+    let (calls, faults) = match stats.point {
+        Point::Routing => ("kefu_routing_calls_total", "kefu_routing_faults_total"),
+        Point::Filter => ("kefu_filter_calls_total", "kefu_filter_faults_total"),
+        Point::Inspection => ("kefu_inspection_calls_total", "kefu_inspection_faults_total"),
+    };
+    let counter = |name, help, value| Live { name, help, kind: "counter", value };
+    [
+        counter(calls, "calls that reached a plugin", stats.calls),
+        counter(faults, "of these, ended by a fault", stats.faults),
+    ]
 }

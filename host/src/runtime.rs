@@ -60,6 +60,7 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
 }
 
 /// Starts a task. Whoever starts one keeps the handle or ends it by a token: no task outlives the server's drain.
+#[expect(clippy::disallowed_methods, reason = "the one home of spawning")]
 pub fn spawn<F>(future: F) -> tokio::task::JoinHandle<F::Output>
 where
     F: Future + Send + 'static,

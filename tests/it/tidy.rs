@@ -143,7 +143,7 @@ fn a_vendor_is_named_only_where_it_is_adapted() {
                 let file = format!("{}.rs", place.trim_end_matches('/'));
                 source.path.starts_with(*place) || source.path == file
             };
-            if named && !places.iter().any(|place| may(&place)) {
+            if named && !places.iter().any(may) {
                 wrong.push(format!("{} names {vendor}", source.path));
             }
         }
