@@ -125,7 +125,7 @@ try {
     await page.keyboard.press('Escape')
     agent.say(id, '查到了，今天下午会送到。')
     await inside(page).locator('.badge:not([hidden])').waitFor({ timeout: 8_000 })
-    assert.equal(await inside(page).locator('.badge').textContent(), '1')
+    assert.equal(await inside(page).locator('.badge').getAttribute('data-n'), '1')
     await shot(page, 'widget-06-unread-zh')
     await launcher(page).click()
     assert.equal(await inside(page).locator('.badge').isVisible(), false)

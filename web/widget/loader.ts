@@ -132,9 +132,9 @@ function button(config: Config): HTMLButtonElement {
 function unread(launcher: HTMLElement, preview: HTMLElement, count: number, text?: string): void {
   const badge = launcher.querySelector<HTMLElement>('.badge')!
   badge.hidden = count === 0
-  badge.textContent = count > 99 ? '99+' : String(count)
+  badge.dataset['n'] = count > 99 ? '99+' : String(count)
   const label = launcher.dataset['label'] ?? ''
-  launcher.setAttribute('aria-label', count > 0 ? `${label} (${badge.textContent})` : label)
+  launcher.setAttribute('aria-label', count > 0 ? `${label} (${badge.dataset['n']})` : label)
   preview.hidden = count === 0 || !text || opened
   preview.textContent = text ?? ''
   if (count !== seenCount) emit('unread', count)
