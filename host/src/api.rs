@@ -1,7 +1,7 @@
 //! The HTTP API: one file per group of endpoints, and the web pages.
 //!
-//! A handler checks who asks (by its arguments: [`who`]), reads its body ([`body`]), asks storage or a service, and
-//! answers JSON or a [`answer::Failure`]. Rules of the business are not here; frames are in `transport`.
+//! A handler checks who asks (by its arguments: `who`), reads its body (`body`), asks storage or a service, and
+//! answers JSON or a `answer::Failure`. Rules of the business are not here; frames are in `transport`.
 
 mod address;
 mod agents;

@@ -2,7 +2,7 @@
 //!
 //! Tokens are signed, not stored: a visitor's holds site and visitor, an agent's holds the account and its epoch. An
 //! account's epoch rises when its password or role changes, and every older token dies with it (within
-//! [`ACCOUNT_CACHE_MS`] on other nodes, at once on this one). What is *not* here: cookies, origins, and who may do what.
+//! `ACCOUNT_CACHE_MS` on other nodes, at once on this one). What is *not* here: cookies, origins, and who may do what.
 
 mod password;
 mod throttle;
