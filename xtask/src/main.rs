@@ -49,6 +49,7 @@ fn main() -> anyhow::Result<()> {
         }
         Task::Test { args } => test::run(&args),
         Task::Bench { args } => {
+            plugins::build(&shell::root())?;
             shell::cargo(&["run", "--release", "--package", "kefu-bench", "--"], &args)
         }
     }
