@@ -149,7 +149,8 @@ impl State {
                 let event = &frame["event"];
                 let conversation = self.log.event(event);
                 self.follow(&conversation);
-                if event["type"] == "closed" {
+                // A visitor keeps its place in its last conversation: without it the server tells it all again.
+                if event["type"] == "closed" && self.log.who.0 != "visitor" {
                     self.closed.insert(conversation.clone());
                     self.followed.remove(&conversation);
                 } else {
