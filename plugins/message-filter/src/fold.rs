@@ -1,39 +1,67 @@
-//! Folding: the same word however it is typed, with the way back to the original bytes.
+//! Folding: the text as the rules compare it, with the way back to the bytes it came from.
 
-/// Folded characters and where each came from.
+/// Characters after folding, each with its byte range in the original.
 pub(crate) struct Folded {
-    /// The characters to search.
-    pub(crate) chars: Vec<char>,
-    spans: Vec<(usize, usize)>,
+    chars: Vec<(char, u32, u32)>,
 }
 
 impl Folded {
+    /// Folds a text.
     pub(crate) fn new(text: &str) -> Self {
-        let mut folded = Self { chars: Vec::new(), spans: Vec::new() };
-        for (at, c) in text.char_indices().filter(|(_, c)| !is_invisible(*c)) {
-            for low in narrow(c).to_lowercase() {
-                folded.chars.push(low);
-                folded.spans.push((at, at + c.len_utf8()));
+        let mut chars = Vec::with_capacity(text.len());
+        for (at, c) in text.char_indices() {
+            if !is_zero_width(c) {
+                chars.push((fold(c), at as u32, (at + c.len_utf8()) as u32));
             }
         }
-        folded
+        Self { chars }
     }
 
-    /// The original bytes of the folded characters `from..to`; `from < to`.
-    pub(crate) fn bytes(&self, from: usize, to: usize) -> (usize, usize) {
-        (self.spans[from].0, self.spans[to - 1].1)
+    /// Number of folded characters.
+    pub(crate) fn len(&self) -> usize {
+        self.chars.len()
+    }
+
+    /// The character there; `\0` past the end.
+    pub(crate) fn at(&self, index: usize) -> char {
+        self.chars.get(index).map_or('\0', |c| c.0)
+    }
+
+    /// Where it begins in the original, bytes.
+    pub(crate) fn start(&self, index: usize) -> u32 {
+        self.chars.get(index).map_or(0, |c| c.1)
+    }
+
+    /// Where it ends in the original, bytes.
+    pub(crate) fn end(&self, index: usize) -> u32 {
+        self.chars.get(index).map_or(0, |c| c.2)
+    }
+
+    /// A letter or digit, as opposed to a separator.
+    pub(crate) fn is_mark(&self, index: usize) -> bool {
+        self.at(index).is_alphanumeric()
     }
 }
 
-fn narrow(c: char) -> char {
-    match c {
+/// Full-width ASCII becomes ASCII, the ideographic space a space, and case is dropped.
+pub(crate) fn fold(c: char) -> char {
+    let narrow = match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),
-        '\u{3000}' => ' ',
-        _ => c,
+        '\u{3000}' | '\u{a0}' => ' ',
+        other => other,
+    };
+    if narrow.is_ascii() {
+        return narrow.to_ascii_lowercase();
+    }
+    let mut lower = narrow.to_lowercase();
+    match (lower.next(), lower.next()) {
+        (Some(one), None) => one,
+        _ => narrow,
     }
 }
 
-/// Characters that show nothing and are put between letters to get past filters.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
+/// Characters people put between letters to slip through: they show nothing.
+pub(crate) fn is_zero_width(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
 }
