@@ -24,9 +24,9 @@ async fn after_a_thousand_missed_messages_all_come_in_order() -> anyhow::Result<
             (0..1000).map(|n| agent.drafts_in(&conversation, &format!("line {n}"))).collect();
         agent.settles().await?;
         let last = agent.acked(&keys[999]).await?;
-        let back = Client::connect(Options::new(server.address, &token, carrier)).await?;
-        back.follows(&conversation, seen.seq);
-        back.reconnects().await?;
+        let mut options = Options::new(server.address, &token, carrier);
+        options.resume.push((conversation.clone(), seen.seq));
+        let back = Client::connect(options).await?;
         back.reaches(&conversation, last.seq).await?;
         let logs = [back.log(), agent.log()];
         let findings = checker::check(&logs, &checker::read_stream(&server.data_dir())?);

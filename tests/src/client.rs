@@ -52,6 +52,8 @@ pub struct Options {
     pub patience: Duration,
     /// Receive buffer of the socket in bytes, for slow readers.
     pub receive_buffer: Option<u32>,
+    /// Places kept from an earlier life, resumed at the first connection.
+    pub resume: Vec<(String, u64)>,
 }
 
 impl Options {
@@ -60,7 +62,8 @@ impl Options {
     pub fn new(address: SocketAddr, token: &str, carrier: Carrier) -> Self {
         let patience = Duration::from_secs(20);
         let token = token.to_owned();
-        Self { address, token, carrier, origin: None, patience, receive_buffer: None }
+        let resume = Vec::new();
+        Self { address, token, carrier, origin: None, patience, receive_buffer: None, resume }
     }
 }
 
@@ -105,9 +108,13 @@ impl Client {
     /// # Errors
     /// When there is none in time, or the token is refused.
     pub async fn connect(options: Options) -> anyhow::Result<Self> {
+        let mut state = State::default();
+        for (conversation, seq) in &options.resume {
+            state.place(conversation, *seq);
+        }
         let shared = Arc::new(Shared {
             options,
-            state: Mutex::default(),
+            state: Mutex::new(state),
             changed: watch::channel(0).0,
             cut: watch::channel(0).0,
             reading: watch::channel(true).0,
