@@ -6,8 +6,8 @@ pub(super) mod routing {
         path: ["../wit/types", "../wit/routing"],
         world: "kefu:routing/routing-plugin@1.0.0",
     });
+    pub(in crate::plugins) use self::kefu::types::types::Attr;
     pub(in crate::plugins) use exports::kefu::routing::routing::{Candidate, Input, Need, Ranking};
-    pub(in crate::plugins) use kefu::types::types::Attr;
 }
 
 /// `kefu:filter@1.0.0`.
@@ -16,8 +16,8 @@ pub(super) mod filter {
         path: ["../wit/types", "../wit/filter"],
         world: "kefu:filter/filter-plugin@1.0.0",
     });
+    pub(in crate::plugins) use self::kefu::types::types::Attr;
     pub(in crate::plugins) use exports::kefu::filter::filter::{Action, Input, Verdict};
-    pub(in crate::plugins) use kefu::types::types::Attr;
 }
 
 /// `kefu:inspection@1.0.0`.
@@ -26,8 +26,8 @@ pub(super) mod inspection {
         path: ["../wit/types", "../wit/inspection"],
         world: "kefu:inspection/inspection-plugin@1.0.0",
     });
+    pub(in crate::plugins) use self::kefu::types::types::Attr;
     pub(in crate::plugins) use exports::kefu::inspection::inspection::{
         Input, Line, Scorecard, Severity, Speaker,
     };
-    pub(in crate::plugins) use kefu::types::types::Attr;
 }
