@@ -39,8 +39,15 @@ async function shot(page, name) {
 }
 const inside = (page) => page.locator('#kefu-widget')
 const text = (page, wanted) => inside(page).getByText(wanted, { exact: false }).first().waitFor({ timeout: 8_000 })
+/** Runs one check; where it fails, every open page is kept as a picture. */
 async function check(name, act) {
-  await act()
+  try {
+    await act()
+  } catch (error) {
+    const pages = browser.contexts().flatMap((context) => context.pages())
+    for (const [n, page] of pages.entries()) await page.screenshot({ path: `${shots}failed-${n}.png` })
+    throw error
+  }
   process.stdout.write(`ok  ${name}\n`)
 }
 async function type(page, words) {
