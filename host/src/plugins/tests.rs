@@ -170,7 +170,7 @@ async fn every_misdeed_is_a_fault_and_quarantines() {
             assert!(detail.contains(words), "{name}: {detail}");
             assert_eq!(answer.generation, Some(row.id));
         }
-        for _ in 0..200 {
+        for _ in 0..1_000 {
             if world.stage(row.id).await == Stage::Quarantined {
                 break;
             }
@@ -201,7 +201,7 @@ async fn after_quarantine_the_previous_generation_serves_again() {
     for _ in 0..3 {
         world.plugins.rank(&input(3));
     }
-    for _ in 0..500 {
+    for _ in 0..1_000 {
         if world.plugins.rank(&input(3)).outcome == Outcome::Answered {
             break;
         }

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::task::JoinSet;
@@ -280,50 +280,4 @@ fn heads_are_bounded_and_keep_the_latest() {
     }
     assert_eq!(heads.get(talk(1_000)), Some(1_000));
     assert_eq!(heads.get(talk(1)), None);
-}
-
-/// `cargo test -p kefu how_fast -- --ignored --nocapture`: closed loop for the rate, then open loop
-/// at 10,000/s for the time from the intended moment to the receipt.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn how_fast() {
-    let dir = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
-    let stream = opened(dir.path(), StreamLimits::default());
-    for senders in [64, 512] {
-        let started = Instant::now();
-        let mut tasks = JoinSet::new();
-        for sender in 1..=senders {
-            let stream = Arc::clone(&stream);
-            tasks.spawn(async move {
-                for n in 0..200 {
-                    let key = format!("{senders}-{n}");
-                    stream.append(says(talk(sender), &key, &"x".repeat(200))).await.unwrap();
-                }
-            });
-        }
-        tasks.join_all().await;
-        let rate = senders as f64 * 200.0 / started.elapsed().as_secs_f64();
-        writeln!(std::io::stderr(), "closed loop, {senders} senders: {rate:.0}/s").unwrap();
-    }
-    let (mut tasks, started) = (JoinSet::new(), Instant::now());
-    let mut ticks = tokio::time::interval(Duration::from_millis(1));
-    for tick in 0..5_000_u64 {
-        ticks.tick().await;
-        let intended = started + Duration::from_millis(tick);
-        for n in 0..10 {
-            let stream = Arc::clone(&stream);
-            let event =
-                says(talk(tick * 10 % 2_000 + n + 1), &format!("o-{tick}"), &"x".repeat(200));
-            tasks.spawn(async move {
-                stream.append(event).await.unwrap();
-                intended.elapsed()
-            });
-        }
-    }
-    let mut took = tasks.join_all().await;
-    took.sort_unstable();
-    let at = |part: usize| took[(took.len() * part / 1_000).min(took.len() - 1)];
-    let (p50, p99, p999) = (at(500), at(990), at(999));
-    writeln!(std::io::stderr(), "open loop 10,000/s: p50 {p50:?}, p99 {p99:?}, p99.9 {p999:?}")
-        .unwrap();
 }
