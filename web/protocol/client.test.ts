@@ -95,6 +95,23 @@ describe('client', () => {
     expect(c.threads.has(LOCAL + opened)).toBe(false)
   })
 
+  it('an opened conversation gets its id by its event too, when that comes before the ack', async () => {
+    const c = client()
+    const ids: string[] = []
+    c.on('opened', ({ conversation }) => ids.push(conversation))
+    const opened = c.open({ fields: {} })
+    const one = c.send(LOCAL + opened, 'one')
+    c.start()
+    await settle()
+    last().on.frame({ type: 'event', event: message(1, 'first', opened) })
+    expect(ids).toEqual(['5'])
+    expect(c.thread('5').rows.map((r) => r.id)).toEqual([opened, one])
+    await settle(500)
+    expect(last().drafts()).toEqual([opened, one])
+    last().on.frame({ type: 'ack', key: opened, conversation: '5', seq: 1, at: 1 })
+    expect(ids).toEqual(['5'])
+  })
+
   it('repeats an unanswered draft with the same key after a break and resumes from the cursor', async () => {
     const c = client()
     c.start()

@@ -366,15 +366,14 @@ export class Client {
 
   private event(event: KefuEvent): void {
     const row = this.thread(event.conversation).apply(event)
-    if (event.key !== undefined && this.isMe(event.from)) this.outbox.remove(event.key)
+    if (event.key !== undefined && this.isMe(event.from)) this.settled(event.key, event.conversation)
     if (!row) return
     this.emit('row', row, event.conversation)
     this.emit('event', event)
   }
 
   private acked(ack: Ack): void {
-    const entry = this.outbox.remove(ack.key)
-    if (entry?.draft.type === 'open') this.rename(ack)
+    this.settled(ack.key, ack.conversation)
     const { key, seq, at, text, rules } = ack
     const row = this.threads.get(ack.conversation)?.ack(key, seq, at, text, rules)
     if (row) this.emit('row', row, ack.conversation)
@@ -382,7 +381,9 @@ export class Client {
     this.flush()
   }
 
-  private rename({ key, conversation }: Ack): void {
+  // By ack or by event, whichever comes first: a draft is no longer ours to repeat, an opened conversation has its id.
+  private settled(key: string, conversation: Id): void {
+    if (this.outbox.remove(key)?.draft.type !== 'open') return
     const local = LOCAL + key
     this.outbox.rename(local, conversation)
     const rows = this.threads.get(local)?.rows ?? []
