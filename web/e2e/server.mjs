@@ -95,7 +95,7 @@ export async function startServer() {
 }
 
 /** An agent over long-poll. */
-class Agent {
+export class Agent {
   events = []
   waiting = new Map()
   wakers = new Set()
@@ -150,8 +150,8 @@ class Agent {
     return new Promise((done, fail) => {
       const timer = setTimeout(() => {
         this.wakers.delete(wake)
-        fail(new Error(`${wanted} did not happen in 10 s`))
-      }, 10_000)
+        fail(new Error(`${wanted} did not happen in 20 s`))
+      }, 20_000)
       const wake = () => {
         const now = what()
         if (!now) return

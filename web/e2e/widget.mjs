@@ -1,70 +1,12 @@
 // The widget in a real browser against the real server: `npm run e2e` (KEFU_BIN names the program; screenshots go to
 // target/screenshots). Each check prints one line; the first that fails ends the run.
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync } from 'node:fs'
-import { chromium } from 'playwright-core'
+import { readFile } from 'node:fs/promises'
 import { startServer } from './server.mjs'
+import { DEADLINE_MS, fillForm, inside, launcher, startBrowser, text, type } from './widget-kit.mjs'
 
-const shots = new URL('../../target/screenshots/', import.meta.url).pathname
-mkdirSync(shots, { recursive: true })
 const server = await startServer()
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-    '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-})
-const problems = []
-
-async function open(path, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
-  const page = await context.newPage()
-  page.setDefaultTimeout(8_000)
-  page.on('console', (m) => {
-    if (m.type() === 'error' && !context.expectErrors) problems.push(`${path}: ${m.text()}`)
-  })
-  page.on('pageerror', (e) => problems.push(`${path}: ${e.message}`))
-  await page.goto(server.base + path)
-  return page
-}
-const axe = readFileSync(new URL('../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
-const seen = []
-/** A picture of the state, and what an accessibility checker says about it. */
-async function shot(page, name) {
-  await page.screenshot({ path: `${shots}${name}.png` })
-  await page.evaluate(axe)
-  const { violations } = await page.evaluate(() => window.axe.run('#kefu-widget', {
-    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'],
-  }))
-  for (const { id, nodes } of violations) seen.push(`${name}: ${id}: ${nodes[0].html.slice(0, 120)}`)
-}
-const inside = (page) => page.locator('#kefu-widget')
-const text = (page, wanted) => inside(page).getByText(wanted, { exact: false }).first().waitFor({ timeout: 8_000 })
-/** Runs one check; where it fails, every open page is kept as a picture. */
-async function check(name, act) {
-  try {
-    await act()
-  } catch (error) {
-    const pages = browser.contexts().flatMap((context) => context.pages())
-    for (const [n, page] of pages.entries()) await page.screenshot({ path: `${shots}failed-${n}.png` })
-    throw error
-  }
-  process.stdout.write(`ok  ${name}\n`)
-}
-async function type(page, words) {
-  const box = inside(page).locator('.composer textarea')
-  await box.fill(words)
-  await box.press('Enter')
-}
-async function fillForm(page, name, email) {
-  const form = inside(page).locator('form')
-  if (!(await form.count())) return
-  for (const select of await form.locator('select').all()) await select.selectOption({ index: 1 })
-  for (const input of await form.locator('input').all()) {
-    const kind = await input.getAttribute('type')
-    await input.fill(kind === 'email' ? email : kind === 'tel' ? '13800000000' : name)
-  }
-}
-const launcher = (page) => inside(page).locator('.launcher')
+const { browser, check, finish, open, shot } = await startBrowser(server.base, 'widget')
 
 try {
   const agent = await server.agent()
@@ -99,7 +41,7 @@ try {
     assert.equal(await inside(page).locator('.mine').count(), 1)
   })
   await check('waits in the queue', async () => {
-    await inside(page).locator('.card').waitFor({ timeout: 8_000 })
+    await inside(page).locator('.card').waitFor({ timeout: DEADLINE_MS })
     await page.waitForTimeout(1_200)
     await shot(page, 'widget-03-waiting-zh')
   })
@@ -110,7 +52,7 @@ try {
     agent.say(id, '您好，我是客服小林，这就帮您查。订单详情：https://shop.example/orders/88213')
     await text(page, '客服小林')
     agent.typing(id)
-    await inside(page).locator('.dots').waitFor({ timeout: 4_000 })
+    await inside(page).locator('.dots').waitFor({ timeout: DEADLINE_MS })
     await shot(page, 'widget-04-typing-zh')
     await type(page, '好的，谢谢')
     await text(page, '已发送')
@@ -122,8 +64,6 @@ try {
     await inside(page).locator('.composer textarea').fill('还没发出的文字')
     await page.waitForTimeout(400)
     await page.reload()
-    await launcher(page).waitFor()
-    await launcher(page).click()
     await text(page, '好的，谢谢')
     assert.equal(await inside(page).locator('.composer textarea').inputValue(), '还没发出的文字')
     await inside(page).locator('.composer textarea').fill('')
@@ -131,7 +71,7 @@ try {
   await check('unread badge and preview while closed', async () => {
     await page.keyboard.press('Escape')
     agent.say(id, '查到了，今天下午会送到。')
-    await inside(page).locator('.badge:not([hidden])').waitFor({ timeout: 8_000 })
+    await inside(page).locator('.badge:not([hidden])').waitFor({ timeout: DEADLINE_MS })
     assert.equal(await inside(page).locator('.badge').getAttribute('data-n'), '1')
     await shot(page, 'widget-06-unread-zh')
     await launcher(page).click()
@@ -181,6 +121,19 @@ try {
     await type(page, '12 Market Street, Leeds LS1 6DT. A very-long-word-'.padEnd(160, 'x'))
     await text(page, 'Sent')
     await shot(page, 'widget-12-talking-en-dark')
+    const menu = async (words) => {
+      await inside(page).locator('header .icon').first().click()
+      await inside(page).locator('.menu').getByText(words).click()
+    }
+    const [file] = await Promise.all([page.waitForEvent('download'), menu('Save transcript')])
+    const saved = await readFile(await file.path(), 'utf8')
+    assert.match(saved, /You: Hi, can I change.*\n.*: Hello Alice/)
+    await menu('Turn sound off')
+    await menu('切换到中文')
+    await text(page, '已发送')
+    await page.reload()
+    await text(page, '已发送')
+    await menu('开启提示音')
     await page.context().close()
   })
   await check('phone: full screen', async () => {
@@ -235,8 +188,7 @@ try {
     assert.equal(await page.locator('#kefu-widget').count(), 0)
     await context.close()
   })
-  assert.deepEqual(seen, [], 'accessibility')
-  assert.deepEqual(problems, [], 'errors in the browser log')
+  finish()
 } finally {
   await browser.close()
   await server.stop()

@@ -1,15 +1,17 @@
-// The client both surfaces use: what is known of every conversation, what is still to be sent, what just happened.
+// What the widget and the console have in common (an agent's own verbs are in agent.ts): what is known of every conversation, what is still to be sent, what just happened.
 // It owns no view and no clock of its own. Listen with `on`; read `threads`, `summaries`, `positions`.
 
 import { Connection } from './connection'
-import type { ConnectionOptions, ConnectionState } from './connection'
+import type { ConnectionEvents, ConnectionOptions, ConnectionState } from './connection'
 import type {
-  Ack, ByeCode, Draft, Failure, Id, KefuEvent, Party, Position, Seen, ServerFrame, Signal, Status,
-  Summary, Target, Typing, Welcome, You,
+  Ack, ByeCode, Draft, Failure, Id, KefuEvent, Party, Position, ResumePoint, Seen, ServerFrame,
+  Signal, Summary, Typing, Welcome, You,
 } from './frames'
 import { sameParty } from './frames'
 import { LOCAL, Outbox, lane } from './outbox'
 import type { Entry, Store } from './outbox'
+import { Shared } from './shared'
+import type { Link } from './shared'
 import { Thread } from './thread'
 import type { Row } from './thread'
 
@@ -25,7 +27,8 @@ export interface ClientOptions {
   /** Name prefix in the store: one per site or account. */
   storeName?: string
   carriers?: ConnectionOptions['carriers']
-  now?: () => number
+  /** Tabs with the same name here share one connection. */
+  share?: string
 }
 
 export interface ClientEvents {
@@ -71,34 +74,35 @@ export class Client {
   /** Server clock minus ours, for display of ages only. */
   skew = 0
 
-  private readonly connection: Connection
+  private readonly connection: Link
   private readonly listeners = new Map<string, Set<(...args: never[]) => void>>()
-  private readonly following = new Set<Id>()
+  protected readonly following = new Set<Id>()
   private readonly typingSent = new Map<Id, number>()
   private pump: ReturnType<typeof setInterval> | undefined
   private lostAt = 0
 
-  constructor(private readonly options: ClientOptions) {
+  constructor(options: ClientOptions) {
     this.outbox = new Outbox(options.store, `${options.storeName ?? 'kefu'}:outbox`)
-    this.connection = new Connection(
-      {
-        base: options.base ?? globalThis.location?.origin ?? 'http://localhost',
-        hello: async () => {
-          const token = await options.token?.()
-          return {
-            type: 'hello', protocol: 1, resume: this.resume(), client: options.client,
-            ...(token === undefined ? {} : { token }),
-          }
-        },
-        ...(options.carriers ? { carriers: options.carriers } : {}),
-        now: () => this.now(),
+    const connect = (on: ConnectionEvents): Connection => new Connection({
+      base: options.base ?? globalThis.location?.origin ?? 'http://localhost',
+      hello: async () => {
+        const token = await options.token?.()
+        return {
+          type: 'hello', protocol: 1, resume: this.resume(), client: options.client,
+          ...(token === undefined ? {} : { token }),
+        }
       },
-      {
-        state: (state) => this.changed(state),
-        welcome: (frame) => this.welcomed(frame),
-        frame: (frame) => this.hear(frame),
-        stopped: (code) => this.emit('stopped', code),
-      },
+      ...(options.carriers ? { carriers: options.carriers } : {}),
+    }, on)
+    const on: ConnectionEvents = {
+      state: (state) => this.changed(state),
+      welcome: (frame) => this.welcomed(frame),
+      frame: (frame) => this.hear(frame),
+      stopped: (code) => this.emit('stopped', code),
+    }
+    this.connection = options.share === undefined ? connect(on) : new Shared(
+      options.share, connect, on,
+      { resume: () => this.resume(), since: (points) => this.since(points) },
     )
     for (const entry of this.outbox.entries) this.show(entry)
   }
@@ -112,6 +116,11 @@ export class Client {
     return this.connection.kind
   }
 
+  /** Whether this tab holds the connection. */
+  get leads(): boolean {
+    return this.connection.leads
+  }
+
   on<E extends keyof ClientEvents>(event: E, listener: Listener<E>): () => void {
     const set = this.listeners.get(event) ?? new Set()
     const any = listener as unknown as (...args: never[]) => void
@@ -120,7 +129,7 @@ export class Client {
   }
 
   start(): void {
-    this.lostAt ||= this.now()
+    this.lostAt ||= Date.now()
     this.pump ??= setInterval(() => this.flush(), 500)
     this.connection.start()
   }
@@ -167,15 +176,6 @@ export class Client {
     return this.enqueue({ type: 'rate', key: newKey(), conversation, score, ...more })
   }
 
-  transfer(conversation: Id, to: Target, note?: string): string {
-    const more = note ? { note } : {}
-    return this.enqueue({ type: 'transfer', key: newKey(), conversation, to, ...more })
-  }
-
-  take(conversation: Id): string {
-    return this.enqueue({ type: 'take', key: newKey(), conversation })
-  }
-
   /** Tries a failed draft again under the same key. */
   retry(key: string): void {
     const entry = this.outbox.find(key)
@@ -183,7 +183,7 @@ export class Client {
     delete entry.failed
     entry.notBefore = 0
     entry.sentAt = 0
-    entry.at = this.now()
+    entry.at = Date.now()
     this.outbox.save()
     const row = this.rowOf(entry)
     if (row) {
@@ -207,25 +207,16 @@ export class Client {
 
   // — signals: may be lost —
 
-  setStatus(status: Status): boolean {
-    return this.say({ type: 'status', status })
-  }
-
   follow(conversation: Id): void {
     this.following.add(conversation)
     this.say({ type: 'follow', conversation, seq: this.thread(conversation).cursor })
   }
 
-  unfollow(conversation: Id): void {
-    this.following.delete(conversation)
-    this.say({ type: 'unfollow', conversation })
-  }
-
   /** Renewed at most every 3 s while on. */
   typing(conversation: Id, on: boolean): void {
     const last = this.typingSent.get(conversation) ?? 0
-    if (on ? this.now() - last < 3_000 : last === 0) return
-    this.typingSent.set(conversation, on ? this.now() : 0)
+    if (on ? Date.now() - last < 3_000 : last === 0) return
+    this.typingSent.set(conversation, on ? Date.now() : 0)
     this.say({ type: 'typing', conversation, on })
   }
 
@@ -233,14 +224,10 @@ export class Client {
   seen(conversation: Id, read: boolean): void {
     const thread = this.thread(conversation)
     const head = thread.cursor
-    if (head === 0 || (read && thread.seen >= head)) return
+    if ((read ? thread.seen : thread.told) >= head) return
+    thread.told = head
     if (read) thread.seen = head
     this.say({ type: 'seen', conversation, ...(read ? { read: head } : { delivered: head }) })
-  }
-
-  /** Older events fetched over HTTP. */
-  insert(events: KefuEvent[]): void {
-    for (const event of events) this.event(event)
   }
 
   /** Removes everything this client keeps, also from the store. */
@@ -254,12 +241,12 @@ export class Client {
     this.you = undefined
   }
 
-  private say(frame: Signal): boolean {
+  protected say(frame: Signal): boolean {
     return this.connection.say(frame)
   }
 
-  private enqueue(draft: Draft): string {
-    this.show(this.outbox.add(draft, this.now()))
+  protected enqueue(draft: Draft): string {
+    this.show(this.outbox.add(draft, Date.now()))
     this.flush()
     return draft.key
   }
@@ -282,7 +269,7 @@ export class Client {
   }
 
   private flush(): void {
-    const now = this.now()
+    const now = Date.now()
     if (this.state !== 'open') return this.despair(now)
     for (const entry of this.outbox.due(now, ACK_TIMEOUT_MS)) {
       entry.sentAt = now
@@ -304,7 +291,7 @@ export class Client {
 
   private changed(state: ConnectionState): void {
     if (state === 'open') this.lostAt = 0
-    else this.lostAt ||= this.now()
+    else this.lostAt ||= Date.now()
     this.emit('state', state)
   }
 
@@ -314,10 +301,26 @@ export class Client {
       .map((conversation) => ({ conversation, seq: this.threads.get(conversation)!.cursor }))
   }
 
+  // What another tab missed, as the server would tell it.
+  private since(points: ResumePoint[]): { conversations: Summary[]; frames: ServerFrame[] } {
+    const frames: ServerFrame[] = [...this.positions.values()]
+    for (const [conversation, thread] of this.threads) {
+      const after = points.find((point) => point.conversation === conversation)?.seq ?? 0
+      for (const { seq, at, from, key, body } of thread.rows) {
+        if (seq === undefined || seq <= after) continue
+        const event = { conversation, seq, at, from, ...(key === undefined ? {} : { key }), ...body }
+        frames.push({ type: 'event', event })
+      }
+      const { delivered, read } = thread
+      frames.push({ type: 'seen', conversation, from: { kind: 'system' }, delivered, read })
+    }
+    return { conversations: [...this.summaries.values()], frames }
+  }
+
   private welcomed(frame: Welcome): void {
     this.you = frame.you
     this.limits = frame.limits
-    this.skew = frame.time - this.now()
+    this.skew = frame.time - Date.now()
     for (const summary of frame.conversations) this.summaries.set(summary.id, summary)
     for (const [id, thread] of this.threads) {
       for (const row of thread.rows) {
@@ -339,7 +342,7 @@ export class Client {
     this.flush()
   }
 
-  private hear(frame: ServerFrame): void {
+  protected hear(frame: ServerFrame): void {
     switch (frame.type) {
       case 'event': return this.event(frame.event)
       case 'ack': return this.acked(frame)
@@ -348,23 +351,15 @@ export class Client {
         this.summaries.set(frame.conversation.id, frame.conversation)
         if (frame.conversation.state !== 'waiting') this.positions.delete(frame.conversation.id)
         return this.emit('conversation', frame.conversation)
-      case 'gone':
-        this.summaries.delete(frame.conversation)
-        this.positions.delete(frame.conversation)
-        return this.emit('gone', frame.conversation)
       case 'position':
         this.positions.set(frame.conversation, frame)
         return this.emit('position', frame)
       case 'typing': return this.emit('typing', frame)
       case 'seen': return this.marked(frame)
-      case 'report': return this.emit('report', frame.report)
-      case 'me':
-        this.you = frame.you
-        return this.emit('me', frame.you)
     }
   }
 
-  private event(event: KefuEvent): void {
+  protected event(event: KefuEvent): void {
     const row = this.thread(event.conversation).apply(event)
     if (event.key !== undefined && this.isMe(event.from)) this.settled(event.key, event.conversation)
     if (!row) return
@@ -415,7 +410,7 @@ export class Client {
         row.reason = failure.message
       }
     } else {
-      entry.notBefore = this.now() + (failure.retry_after_ms ?? 2_000)
+      entry.notBefore = Date.now() + (failure.retry_after_ms ?? 2_000)
       entry.sentAt = 0
       if (row) {
         row.error = failure.code
@@ -430,16 +425,15 @@ export class Client {
     if (!this.isMe(seen.from)) {
       const thread = this.thread(seen.conversation)
       thread.delivered = Math.max(thread.delivered, seen.delivered ?? 0, seen.read ?? 0)
-      thread.read = Math.max(thread.read, seen.read ?? 0)
+      if ((seen.read ?? 0) > thread.read) {
+        thread.read = seen.read!
+        thread.readAt = Date.now() + this.skew
+      }
     }
     this.emit('seen', seen)
   }
 
-  private now(): number {
-    return (this.options.now ?? Date.now)()
-  }
-
-  private emit<E extends keyof ClientEvents>(event: E, ...args: ClientEvents[E]): void {
+  protected emit<E extends keyof ClientEvents>(event: E, ...args: ClientEvents[E]): void {
     for (const listener of this.listeners.get(event) ?? []) {
       (listener as unknown as Listener<E>)(...args)
     }

@@ -5,6 +5,7 @@
 
 import type { ByeCode, ClientFrame, ServerFrame, Welcome } from './frames'
 import type { Carrier, Hello, OpenCarrier } from './carrier'
+import { openLongPoll } from './longpoll'
 import { openWebSocket } from './websocket'
 
 export type ConnectionState = 'idle' | 'connecting' | 'open' | 'reconnecting' | 'stopped'
@@ -14,7 +15,6 @@ export interface ConnectionOptions {
   base: string
   hello(): Hello | Promise<Hello>
   carriers?: { websocket: OpenCarrier; longpoll: OpenCarrier }
-  now?(): number
   random?(): number
 }
 
@@ -30,27 +30,8 @@ const YOUNG_MS = 10_000
 const CLIMB_MS = 60_000
 const SLOWEST_MS = 30_000
 
-// Most never need it: fetched at the first fall-back.
-let fetched: OpenCarrier | undefined
-const openLongPoll: OpenCarrier = (base, hello, on) => {
-  if (fetched) return fetched(base, hello, on)
-  let real: Carrier | undefined
-  let dead = false
-  import('./longpoll').then((module) => {
-    fetched = module.openLongPoll
-    if (!dead) real = fetched(base, hello, on)
-  }).catch(() => { if (!dead) on.down('no long-poll') })
-  return {
-    kind: 'longpoll',
-    send: (frame) => real?.send(frame),
-    close: () => {
-      dead = true
-      real?.close()
-    },
-  }
-}
-
 export class Connection {
+  readonly leads = true
   state: ConnectionState = 'idle'
   private carrier: Carrier | undefined
   private probe: Carrier | undefined
@@ -98,23 +79,19 @@ export class Connection {
       this.attempt = 0
       clearTimeout(this.retry)
       void this.connect()
-    } else if (this.state === 'open' && this.now() - this.heardAt > this.heartbeat) {
+    } else if (this.state === 'open' && Date.now() - this.heardAt > this.heartbeat) {
       this.say({ type: 'ping' })
       // A socket that slept through a suspend is dead more often than not: give it 3 s.
-      this.idle = Math.min(this.idle, this.now() - this.heardAt + 3_000)
+      this.idle = Math.min(this.idle, Date.now() - this.heardAt + 3_000)
     }
   }
 
   /** Sends when open; answers whether it could. */
   say(frame: ClientFrame): boolean {
     if (this.state !== 'open' || !this.carrier) return false
-    this.saidAt = this.now()
+    this.saidAt = Date.now()
     this.carrier.send(frame)
     return true
-  }
-
-  private now(): number {
-    return (this.options.now ?? Date.now)()
   }
 
   private open(kind: Carrier['kind']): OpenCarrier {
@@ -135,7 +112,7 @@ export class Connection {
       return
     }
     if (generation !== this.generation) return
-    this.heardAt = this.now()
+    this.heardAt = Date.now()
     const mine = (): boolean => generation === this.generation
     try {
       this.carrier = this.open(kind)(this.options.base, hello, {
@@ -148,7 +125,7 @@ export class Connection {
   }
 
   private hear(frame: ServerFrame): void {
-    this.heardAt = this.now()
+    this.heardAt = Date.now()
     if (frame.type === 'welcome') return this.welcome(frame)
     if (frame.type === 'ping') return void this.say({ type: 'pong' })
     if (frame.type === 'bye') return this.bye(frame.code, frame.reconnect_ms ?? 0)
@@ -157,10 +134,10 @@ export class Connection {
 
   private welcome(frame: Welcome): void {
     this.attempt = 0
-    this.welcomedAt = this.now()
+    this.welcomedAt = Date.now()
     this.heartbeat = frame.heartbeat_ms
     this.idle = frame.idle_timeout_ms
-    this.climbAt = this.carrier?.kind === 'longpoll' ? this.now() + this.climbWait : Infinity
+    this.climbAt = this.carrier?.kind === 'longpoll' ? Date.now() + this.climbWait : Infinity
     this.set('open')
     this.on.welcome(frame)
   }
@@ -179,7 +156,7 @@ export class Connection {
   }
 
   private fell(kind: Carrier['kind'], retryMs: number): void {
-    const young = this.state !== 'open' || this.now() - this.welcomedAt < YOUNG_MS
+    const young = this.state !== 'open' || Date.now() - this.welcomedAt < YOUNG_MS
     this.drop()
     if (kind === 'websocket') {
       this.deaths = young ? this.deaths + 1 : 0
@@ -213,7 +190,7 @@ export class Connection {
   }
 
   private beat(): void {
-    const now = this.now()
+    const now = Date.now()
     if (this.state === 'open') {
       if (now - this.heardAt > this.idle) return this.fell(this.kind ?? 'websocket', 0)
       if (now - Math.max(this.saidAt, this.heardAt) > this.heartbeat) this.say({ type: 'ping' })
@@ -232,7 +209,7 @@ export class Connection {
     const failed = (): void => {
       this.probe = undefined
       this.climbWait = Math.min(this.climbWait * 2, 600_000)
-      this.climbAt = this.now() + this.climbWait
+      this.climbAt = Date.now() + this.climbWait
     }
     const probe = this.open('websocket')(this.options.base, hello, {
       frame: (frame) => {

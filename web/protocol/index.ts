@@ -1,5 +1,6 @@
-// Everything a surface needs of the protocol.
-export { Client, newKey } from './client'
+// Everything the console needs of the protocol. The widget takes the parts it uses and leaves an agent's verbs out.
+export { AgentClient as Client } from './agent'
+export { newKey } from './client'
 export type { ClientEvents, ClientOptions } from './client'
 export type { ConnectionState } from './connection'
 export * from './frames'

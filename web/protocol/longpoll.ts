@@ -38,14 +38,15 @@ export function openLongPoll(base: string, hello: Hello, on: CarrierEvents): Car
     const headers: Record<string, string> = {}
     if (hello.token) headers['authorization'] = `Bearer ${hello.token}`
     if (body) headers['content-type'] = 'application/json'
+    const timer = setTimeout(() => down(new Error('no answer')), timeoutMs)
     const response = await fetch(new URL(path, base), {
       method: body ? 'POST' : 'GET',
       headers,
       body: body ? JSON.stringify(body) : null,
       credentials: hello.token ? 'omit' : 'same-origin',
       cache: 'no-store',
-      signal: AbortSignal.any([abort.signal, AbortSignal.timeout(timeoutMs)]),
-    })
+      signal: abort.signal,
+    }).finally(() => clearTimeout(timer))
     const answer: unknown = await response.json().catch(() => ({}))
     if (response.ok) return answer as Answer
     const error = (answer as { error?: { code?: string; retry_after_ms?: number } }).error

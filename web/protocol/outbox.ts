@@ -29,17 +29,11 @@ export function lane(draft: Draft): Id {
   return draft.type === 'open' ? LOCAL + draft.key : draft.conversation
 }
 
-const MOST = 200
-
 export class Outbox {
   entries: Entry[] = []
 
   constructor(private readonly store: Store | undefined, private readonly name: string) {
     this.entries = this.load()
-  }
-
-  get full(): boolean {
-    return this.entries.length >= MOST
   }
 
   add(draft: Draft, now: number): Entry {

@@ -30,8 +30,12 @@ export class Thread {
   /** Seq marks of the other side. */
   delivered = 0
   read = 0
+  /** When `read` was told. */
+  readAt = 0
   /** Own read mark. */
   seen = 0
+  /** Own mark of delivery, as told. */
+  told = 0
 
   constructor(readonly conversation: Id) {}
 

@@ -1,52 +1,56 @@
 // Builds the panel first (hashed name), then kefu.js as a plain script that knows this name. Two builds, because a
 // classic script may have neither exports nor static imports, and must not leave its names in the page.
 import { createHash } from 'node:crypto'
-import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { build } from 'vite'
+import { squeezer } from './squeeze.mjs'
 
 const root = new URL('..', import.meta.url).pathname
 const out = `${root}dist`
+const hash = (bytes) => createHash('sha256').update(bytes).digest('hex').slice(0, 8)
 
-try {
-  for (const old of readdirSync(`${out}/assets`)) {
-    if (/^(widget|demo|chat)-/.test(old)) rmSync(`${out}/assets/${old}`)
-  }
-} catch { /* first build */ }
-
-const shared = {
-  configFile: false, root, base: './', logLevel: 'warn', publicDir: false,
+mkdirSync(`${out}/assets`, { recursive: true })
+for (const old of readdirSync(`${out}/assets`)) {
+  if (/^(widget|demo|chat)-/.test(old)) rmSync(`${out}/assets/${old}`)
 }
-const options = { outDir: out, emptyOutDir: false, target: 'es2022', reportCompressedSize: false }
 
-const panel = await build({
-  ...shared,
-  build: {
-    ...options,
-    modulePreload: false,
-    rolldownOptions: {
-      input: `${root}widget/panel.ts`,
-      preserveEntrySignatures: 'strict',
-      output: {
-        format: 'es',
-        entryFileNames: 'assets/widget-panel-[hash].js',
-        chunkFileNames: ({ name }) => `assets/widget-${name.replace('widget.', '')}-[hash].js`,
-      },
-    },
+// Sentences travel as one list per language and are called by number: their names stay here.
+const keys = Object.keys(JSON.parse(readFileSync(`${root}i18n/widget.en.json`, 'utf8')))
+const words = {
+  name: 'words',
+  enforce: 'pre',
+  transform(code, id) {
+    if (/widget\.[\w-]+\.json$/.test(id)) {
+      const list = JSON.stringify(Object.values(JSON.parse(code)).join('\n'))
+      return { code: `export default ${list}.split('\\n')`, moduleType: 'js' }
+    }
+    if (!id.startsWith(`${root}widget/`) || !id.endsWith('.ts')) return undefined
+    return code.replace(/\bt\.(\w+)/g, (all, key) => {
+      if (!keys.includes(key)) throw new Error(`${id}: ${all} is not a sentence`)
+      return `t[${keys.indexOf(key)}]`
+    })
   },
-})
-const name = (Array.isArray(panel) ? panel[0] : panel).output[0].fileName
+}
 
-await build({
-  ...shared,
-  define: { __PANEL__: JSON.stringify(`./${name}`) },
-  build: {
-    ...options,
-    rolldownOptions: {
-      input: `${root}widget/loader.ts`,
-      output: { format: 'iife', entryFileNames: 'kefu.js' },
+const squeeze = squeezer(root)
+async function bundle(input, format, define = {}) {
+  const result = await build({
+    configFile: false, root, base: './', logLevel: 'warn', publicDir: false, define, plugins: [words],
+    build: {
+      write: false, minify: false, cssMinify: true, target: 'es2022', modulePreload: false,
+      rolldownOptions: { input: root + input, preserveEntrySignatures: 'strict', output: { format } },
     },
-  },
-})
+  })
+  const { output } = Array.isArray(result) ? result[0] : result
+  if (output.length !== 1) throw new Error(`${input}: expected one file, got ${output.map((o) => o.fileName)}`)
+  return squeeze(output[0].code, format === 'es')
+}
+
+const panel = await bundle('widget/panel.ts', 'es')
+const name = `assets/widget-panel-${hash(panel)}.js`
+writeFileSync(`${out}/${name}`, panel)
+writeFileSync(`${out}/kefu.js`,
+  await bundle('widget/loader.ts', 'iife', { __PANEL__: JSON.stringify(`./${name}`) }))
 
 // Plain pages: their styles and scripts get a hash into the name, because assets are cached for ever.
 for (const page of ['demo', 'chat']) {
@@ -54,8 +58,7 @@ for (const page of ['demo', 'chat']) {
   for (const file of readdirSync(`${root}${page}`)) {
     if (file === 'index.html') continue
     const bytes = readFileSync(`${root}${page}/${file}`)
-    const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 8)
-    const hashed = `${page}-${file.replace('.', `-${hash}.`)}`
+    const hashed = `${page}-${file.replace('.', `-${hash(bytes)}.`)}`
     writeFileSync(`${out}/assets/${hashed}`, bytes)
     html = html.replaceAll(`"./${file}"`, `"/assets/${hashed}"`)
   }

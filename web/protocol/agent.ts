@@ -1,0 +1,43 @@
+// What only an agent does: take, transfer, follow others, set a status.
+
+import { Client, newKey } from './client'
+import type { Id, KefuEvent, ServerFrame, Status, Target } from './frames'
+
+export class AgentClient extends Client {
+  transfer(conversation: Id, to: Target, note?: string): string {
+    const more = note ? { note } : {}
+    return this.enqueue({ type: 'transfer', key: newKey(), conversation, to, ...more })
+  }
+
+  take(conversation: Id): string {
+    return this.enqueue({ type: 'take', key: newKey(), conversation })
+  }
+
+  setStatus(status: Status): boolean {
+    return this.say({ type: 'status', status })
+  }
+
+  unfollow(conversation: Id): void {
+    this.following.delete(conversation)
+    this.say({ type: 'unfollow', conversation })
+  }
+
+  /** Older events fetched over HTTP. */
+  insert(events: KefuEvent[]): void {
+    for (const event of events) this.event(event)
+  }
+
+  protected override hear(frame: ServerFrame): void {
+    switch (frame.type) {
+      case 'gone':
+        this.summaries.delete(frame.conversation)
+        this.positions.delete(frame.conversation)
+        return this.emit('gone', frame.conversation)
+      case 'report': return this.emit('report', frame.report)
+      case 'me':
+        this.you = frame.you
+        return this.emit('me', frame.you)
+      default: super.hear(frame)
+    }
+  }
+}
