@@ -23,6 +23,7 @@ let panel: Panel | undefined
 let loading: Promise<Panel | undefined> | undefined
 let opened = false
 let wanted = false
+let words: string | undefined
 let wait = 30_000
 let retry: ReturnType<typeof setTimeout> | undefined
 let seenCount = -1
@@ -102,7 +103,10 @@ function draw(config: Config, mine: Options): void {
   // Someone who talked to us before may have an answer waiting.
   const open = wanted
   wanted = false
-  if (open) toggle(true)
+  if (open) {
+    toggle(true)
+    write()
+  }
   else if (stored('sessionStorage', 'shown') && innerWidth >= 480) toggle(true, false)
   else if (stored('localStorage', 'conversation')) void reach()
 }
@@ -175,6 +179,14 @@ function reach(): Promise<Panel | undefined> {
   return loading
 }
 
+// What the page wants to have written, perhaps before anything was loaded.
+function write(): void {
+  void reach().then((it) => {
+    if (it && words !== undefined) it.compose(words)
+    if (it) words = undefined
+  })
+}
+
 function toggle(open: boolean, focus = true): void {
   wanted = open
   if (!context || opened === open) return
@@ -203,7 +215,7 @@ function shutdown(clear: boolean): void {
     } catch { /* storage is off */ }
   }
   context?.host.remove()
-  context = panel = loading = options = retry = undefined
+  context = panel = loading = options = retry = words = undefined
   opened = wanted = false
   wait = 30_000
 }
@@ -220,8 +232,9 @@ const commands: Record<string, (...args: never[]) => void> = {
   show: () => { if (context) context.host.hidden = false },
   hide: () => { if (context) context.host.hidden = true },
   newMessage: (text: string) => {
+    words = String(text ?? '')
     toggle(true)
-    void reach().then((it) => it?.compose(String(text ?? '')))
+    write()
   },
   update: (next: Partial<Options>) => change(next),
   identify: (who: Record<string, string>) => change({ attributes: who }),

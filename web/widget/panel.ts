@@ -32,6 +32,7 @@ class View implements Panel {
   private readonly composer: Composer
   private readonly started = Date.now()
   private shown = false
+  private gone = false
   private face = ''
   private messaging = false
   private answered: boolean
@@ -145,6 +146,8 @@ class View implements Panel {
   }
 
   destroy(clear: boolean): void {
+    this.gone = true
+    this.composer.flush()
     this.session.destroy(clear)
     for (const undo of this.undo) undo()
     this.panel.remove()
@@ -250,6 +253,8 @@ class View implements Panel {
   private draw(): void {
     clearTimeout(this.queued)
     this.queued = undefined
+    // Nothing may be remembered after a sign-out.
+    if (this.gone) return
     const { session, context: { config } } = this
     const { state, offline } = session
     const away = !config.online && state === 'new'
