@@ -9,6 +9,7 @@ mod answer;
 mod body;
 mod conversations;
 mod cors;
+mod files;
 mod login;
 mod me;
 mod origin;
@@ -32,6 +33,7 @@ use axum::Router;
 use crate::auth::Auth;
 use crate::config::{self, Network};
 use crate::conversations::Conversations;
+use crate::files::Files;
 use crate::plugins::Plugins;
 use crate::presence::Presence;
 use crate::runtime::Clock;
@@ -56,6 +58,8 @@ pub struct Api {
     pub presence: Arc<Presence>,
     /// The plugin host.
     pub plugins: Arc<Plugins>,
+    /// Bytes of files.
+    pub files: Arc<Files>,
     /// The clock.
     pub clock: Clock,
     /// Sizes and rates.
@@ -76,6 +80,7 @@ pub fn routes(api: Shared) -> Router {
     Router::new()
         .merge(agents::routes())
         .merge(conversations::routes())
+        .merge(files::routes())
         .merge(login::routes())
         .merge(me::routes())
         .merge(plugins::routes(api.limits.plugin_bytes))

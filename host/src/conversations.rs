@@ -10,11 +10,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::domain::event::TransferTarget;
-use crate::domain::ids::ClientKey;
+use crate::domain::ids::{ClientKey, FileId};
 use crate::domain::refusal::Refusal;
+use crate::files::Files;
 use crate::plugins::Plugins;
 use crate::presence::Presence;
 use crate::runtime::Clock;
@@ -24,10 +25,13 @@ use crate::stream::{AppendError, Receipt, Stream};
 
 mod ask;
 mod change;
+mod files;
 mod members;
 mod open;
 mod status;
 mod view;
+
+pub use files::{FileLimits, Upload};
 
 /// What the service is made of.
 pub struct Parts {
@@ -43,8 +47,12 @@ pub struct Parts {
     pub presence: Arc<Presence>,
     /// The time.
     pub clock: Clock,
+    /// Bytes of files.
+    pub files: Arc<Files>,
     /// Bounds.
     pub limits: Limits,
+    /// Bounds of files.
+    pub file_limits: FileLimits,
 }
 
 /// The service.
@@ -54,6 +62,8 @@ pub struct Conversations {
     parts: Parts,
     /// What is remembered so that a message costs no SQL.
     known: members::Known,
+    /// Room for uploads.
+    uploads: Arc<Semaphore>,
     /// Something changed that routing wants to look at.
     wake: Notify,
     /// A change was stored whose events could not be appended yet.
@@ -108,6 +118,8 @@ pub enum Ask {
         text: String,
         /// Among agents only.
         note: bool,
+        /// A file uploaded before; the text may then be empty.
+        file: Option<FileId>,
     },
     /// End it (a waiting visitor leaves the queue).
     Close,
@@ -137,6 +149,7 @@ impl Conversations {
             me: me.clone(),
             parts,
             known: members::Known::new(),
+            uploads: Arc::new(Semaphore::new(files::AT_ONCE)),
             wake: Notify::new(),
             unsettled: AtomicBool::new(false),
         })

@@ -7,6 +7,7 @@
 pub mod agent;
 pub mod conversation;
 pub mod event;
+pub mod file;
 pub mod ids;
 pub mod inspection;
 pub mod people;

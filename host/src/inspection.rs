@@ -222,6 +222,10 @@ fn line(event: &Event) -> Line {
         EventBody::Opened { .. } => ("opened", ""),
         EventBody::Queued { .. } => ("queued", ""),
         EventBody::Assigned { .. } => ("assigned", ""),
+        // A file alone is an answer too: its name stands for it.
+        EventBody::Message { text, file: Some(file), .. } if text.is_empty() => {
+            ("message", file.name.as_str())
+        }
         EventBody::Message { text, .. } => ("message", text.as_str()),
         EventBody::Note { .. } => ("note", ""),
         EventBody::Transferred { .. } => ("transferred", ""),

@@ -13,6 +13,7 @@ pub mod storage;
 pub mod stream;
 pub mod presence;
 pub mod plugins;
+pub mod files;
 // 3 services
 pub mod auth;
 pub mod sessions;

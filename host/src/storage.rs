@@ -19,8 +19,10 @@ use serde::{Deserialize, Serialize};
 use crate::domain::agent::{Agent, Status};
 use crate::domain::conversation::{Conversation, State};
 use crate::domain::event::NewEvent;
+use crate::domain::file::StoredFile;
 use crate::domain::ids::{
-    AgentId, ConversationId, DecisionId, GenerationId, Millis, SiteId, TeamId, VisitorId,
+    AgentId, ClientKey, ConversationId, DecisionId, FileId, GenerationId, Millis, SiteId, TeamId,
+    VisitorId,
 };
 use crate::domain::inspection::Report;
 use crate::domain::people::{Site, Team, Visitor};
@@ -226,9 +228,31 @@ pub trait Plugins: Send + Sync {
     async fn secret(&self, name: &str, fresh: [u8; 32]) -> Stored<[u8; 32]>;
 }
 
+/// What is known of files; their bytes are elsewhere.
+#[async_trait]
+pub trait Files: Send + Sync {
+    /// Adds a file that nobody sends yet.
+    async fn add_file(&self, file: &StoredFile) -> Stored<()>;
+    /// By id.
+    async fn file(&self, id: FileId) -> Stored<Option<StoredFile>>;
+    /// By its address.
+    async fn file_at(&self, url: &str) -> Stored<Option<StoredFile>>;
+    /// How many were uploaded to a conversation.
+    async fn files_of(&self, conversation: ConversationId) -> Stored<u64>;
+    /// It is sent by the draft of this key, under this name (as the filter left it); `false` when
+    /// another draft sends it or it is gone.
+    async fn use_file(&self, id: FileId, key: &ClientKey, name: &str) -> Stored<bool>;
+    /// Withdraws files that came before `before` and are not sent, oldest first, at most `limit`:
+    /// from now on nobody can send or read them. Those withdrawn earlier and not forgotten yet are
+    /// among them.
+    async fn doom_unused_files(&self, before: Millis, limit: u32) -> Stored<Vec<FileId>>;
+    /// The bytes of a file that is not sent are gone, and so is its row.
+    async fn forget_file(&self, id: FileId) -> Stored<()>;
+}
+
 /// The seam: everything above behind one handle.
-pub trait Storage: People + Conversations + Plugins {}
-impl<T: People + Conversations + Plugins> Storage for T {}
+pub trait Storage: People + Conversations + Plugins + Files {}
+impl<T: People + Conversations + Plugins + Files> Storage for T {}
 
 /// A shared handle.
 pub type Handle = Arc<dyn Storage>;

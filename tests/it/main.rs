@@ -1,6 +1,7 @@
 //! The one integration binary.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may"))]
 
+mod files;
 mod frames;
 mod replay;
 mod resume;

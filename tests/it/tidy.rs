@@ -10,7 +10,7 @@ const LINES: usize = 500;
 const BANNED: [&str; 5] = ["util", "helper", "common", "manager", "misc"];
 
 /// A vendor's crate, and the only places in `host/src` where it is named.
-const VENDORS: [(&str, &[&str]); 11] = [
+const VENDORS: [(&str, &[&str]); 12] = [
     ("sqlx", &["storage/"]),
     ("rusqlite", &["stream/"]),
     ("wasmtime", &["plugins/"]),
@@ -20,6 +20,7 @@ const VENDORS: [(&str, &[&str]); 11] = [
     ("argon2", &["auth/"]),
     ("hmac", &["auth/"]),
     ("rust_embed", &["api/pages", "app/shipped"]),
+    ("imagesize", &["files/"]),
     ("clap", &["cli"]),
     ("axum", &["transport", "api", "health", "app", "cli/link"]),
 ];

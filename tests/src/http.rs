@@ -32,6 +32,8 @@ pub struct Answer {
     pub json: Value,
     /// Body as text.
     pub text: String,
+    /// Body as it came.
+    pub bytes: Bytes,
 }
 
 impl Answer {
@@ -130,6 +132,7 @@ impl Connection {
             headers: parts.headers,
             json: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
             text: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes,
         })
     }
 }

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::{Shared, origin};
 
-/// Exact addresses a widget uses; its settings are added in [`is_for_widgets`], the carriers answer for themselves.
+/// Exact addresses a widget uses; its settings and uploads are added in [`is_for_widgets`], the carriers answer for themselves.
 const FOR_WIDGETS: [&str; 2] = ["/v1/visitors", "/v1/me/conversations"];
 
 /// Answers preflights and marks answers, for origins of enabled sites.
@@ -45,7 +45,10 @@ pub async fn allow_sites(State(api): State<Shared>, request: Request, next: Next
 }
 
 fn is_for_widgets(path: &str) -> bool {
-    FOR_WIDGETS.contains(&path) || (path.starts_with("/v1/sites/") && path.ends_with("/widget"))
+    let within = |before: &str, after: &str| path.starts_with(before) && path.ends_with(after);
+    FOR_WIDGETS.contains(&path)
+        || within("/v1/sites/", "/widget")
+        || within("/v1/conversations/", "/files")
 }
 
 async fn knows(api: &Shared, origin: &str) -> bool {

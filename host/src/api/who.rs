@@ -57,6 +57,9 @@ impl Admin {
     }
 }
 
+/// A visitor or an account.
+pub(super) struct Person(pub(super) Principal);
+
 /// A visitor.
 pub(super) struct Visitor {
     pub(super) site: SiteId,
@@ -75,6 +78,14 @@ impl FromRequestParts<Arc<Api>> for Agent {
             Principal::Agent { agent, role } => Ok(Self { id: agent, role, local: false }),
             Principal::Visitor { .. } => Err(Refusal::Forbidden("this is for agents").into()),
         }
+    }
+}
+
+impl FromRequestParts<Arc<Api>> for Person {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Failure> {
+        Ok(Self(principal(parts, api).await?))
     }
 }
 

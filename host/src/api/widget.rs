@@ -33,7 +33,12 @@ async fn settings(
         "greeting": site.widget.greeting,
         "fields": site.widget.fields,
         "online": is_online(&api, &site).await?,
-        "limits": { "text_bytes": api.limits.text_bytes, "field_bytes": api.limits.field_bytes },
+        "limits": {
+            "text_bytes": api.limits.text_bytes,
+            "field_bytes": api.limits.field_bytes,
+            "file_bytes": api.limits.file_bytes,
+            "file_types": api.limits.file_types,
+        },
     });
     let tag = super::pages::etag(body.to_string().as_bytes());
     let known =

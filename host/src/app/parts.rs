@@ -12,7 +12,8 @@ use super::metered::Metered;
 use crate::api::Api;
 use crate::auth::Auth;
 use crate::config::Config;
-use crate::conversations::{self, Conversations};
+use crate::conversations::{self, Conversations, FileLimits};
+use crate::files::Files;
 use crate::inspection::Inspection;
 use crate::pipeline::archive::Archive;
 use crate::plugins::{Plugins, PluginsConfig};
@@ -32,6 +33,7 @@ pub(super) struct Parts {
     pub(super) storage: storage::Handle,
     pub(super) presence: Arc<Presence>,
     pub(super) plugins: Arc<Plugins>,
+    pub(super) files: Arc<Files>,
     pub(super) auth: Arc<Auth>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) conversations: Arc<Conversations>,
@@ -58,6 +60,8 @@ impl Parts {
         let storage = storage::open(dir).await?;
         let presence = Presence::new(clock.clone(), config.sessions.grace_ms);
         let plugins = Plugins::open(storage.clone(), plugins_config(config), clock.clone()).await?;
+        let unusable = |why| StartError::DataDir { path: dir.join("files"), why };
+        let files = Arc::new(Files::open(dir).map_err(unusable)?);
         let auth = Auth::open(storage.clone(), clock.clone(), config.auth.clone()).await?;
         let sessions = Sessions::new(stream.clone(), clock.clone(), session_limits(config));
         let conversations = Conversations::new(conversations::Parts {
@@ -67,7 +71,9 @@ impl Parts {
             sessions: sessions.clone(),
             presence: presence.clone(),
             clock: clock.clone(),
+            files: files.clone(),
             limits: conversation_limits(config),
+            file_limits: file_limits(config),
         });
         let routing = Routing::new(
             storage.clone(),
@@ -101,6 +107,7 @@ impl Parts {
             storage,
             presence,
             plugins,
+            files,
             auth,
             sessions,
             conversations,
@@ -120,6 +127,7 @@ impl Parts {
             sessions: self.sessions.clone(),
             presence: self.presence.clone(),
             plugins: self.plugins.clone(),
+            files: self.files.clone(),
             clock: self.clock.clone(),
             limits: config.limits.clone(),
             public_url: config.server.public_url.clone(),
@@ -138,6 +146,8 @@ impl Parts {
         tasks.spawn(async move { archive.0.run(archive.1).await });
         let inspection = (self.inspection.clone(), shutdown());
         tasks.spawn(async move { inspection.0.run(inspection.1).await });
+        let sweep = (self.conversations.clone(), shutdown());
+        tasks.spawn(async move { sweep.0.sweep_files(sweep.1).await });
         if let Err(error) = self.conversations.recover().await {
             tracing::warn!(%error, "changes before the last stop are not all told yet");
         }
@@ -156,6 +166,15 @@ fn conversation_limits(config: &Config) -> conversations::Limits {
         text_bytes: config.limits.text_bytes,
         field_bytes: config.limits.field_bytes,
         rate: config.limits.messages,
+    }
+}
+
+fn file_limits(config: &Config) -> FileLimits {
+    FileLimits {
+        bytes: config.limits.file_bytes,
+        types: config.limits.file_types.clone(),
+        rate: config.limits.files,
+        per_conversation: config.limits.conversation_files,
     }
 }
 

@@ -1,6 +1,7 @@
 //! `[limits]`: how much and how fast people may write.
 
 use super::reader::Reader;
+use crate::domain::file::{KINDS, Kind};
 use crate::domain::rate::Rate;
 
 /// See `config/kefu.toml`.
@@ -16,6 +17,14 @@ pub struct Limits {
     pub visitors: Rate,
     /// Most bytes in an uploaded plugin.
     pub plugin_bytes: usize,
+    /// Most bytes in a file sent in a conversation.
+    pub file_bytes: u64,
+    /// MIME types of files that may be sent; each is one of `domain::file::KINDS`.
+    pub file_types: Vec<&'static str>,
+    /// Uploads per sender.
+    pub files: Rate,
+    /// Most files in one conversation.
+    pub conversation_files: u64,
 }
 
 impl Limits {
@@ -32,6 +41,18 @@ impl Limits {
                 burst: from.fraction("visitors_burst", 60.0, 1.0..=1_000_000.0),
             },
             plugin_bytes: from.number("plugin_bytes", 33_554_432, 1024..=268_435_456) as usize,
+            file_bytes: from.number("file_bytes", 10_485_760, 1024..=1_073_741_824),
+            file_types: {
+                let known = KINDS.map(|kind| kind.mime);
+                let expected = format!("some of {}", known.join(", "));
+                let rule = |text: &str| Kind::named(text).map(|kind| kind.mime);
+                from.list("file_types", &known, &expected, rule)
+            },
+            files: {
+                let per_minute = from.number("files_per_minute", 20, 1..=100_000) as f64;
+                Rate { per_second: per_minute / 60.0, burst: per_minute }
+            },
+            conversation_files: from.number("conversation_files", 200, 1..=100_000),
         }
     }
 }

@@ -180,17 +180,19 @@ impl Reader {
         self.value(key, Value::String(default.into()), expected, read)
     }
 
-    /// A list of texts, empty by default, each turned into something by a rule.
+    /// A list of texts, each turned into something by a rule.
     pub(super) fn list<T>(
         &mut self,
         key: &str,
+        default: &[&str],
         expected: &str,
         rule: impl Fn(&str) -> Option<T>,
     ) -> Vec<T> {
         let read = |value: &Value| {
             value.as_array()?.iter().map(|item| rule(item.as_str()?)).collect::<Option<Vec<T>>>()
         };
-        self.value(key, Value::Array(Vec::new()), expected, read).unwrap_or_default()
+        let default = default.iter().map(|text| Value::String((*text).into())).collect();
+        self.value(key, Value::Array(default), expected, read).unwrap_or_default()
     }
 
     fn value<T>(

@@ -33,6 +33,7 @@ impl Server {
                 .unwrap_or_default(),
             trusted_proxies: from.list(
                 "trusted_proxies",
+                &[],
                 "a list of networks, as [\"10.0.0.0/8\", \"::1\"]",
                 Network::parse,
             ),

@@ -12,7 +12,7 @@ use super::members::{own, supervises, takes_part};
 use super::{Ask, Conversations, Sent, appended, stored};
 use crate::domain::conversation::{Command, Conversation, State, apply};
 use crate::domain::event::{Event, EventBody, NewEvent, TransferTarget};
-use crate::domain::ids::{ClientKey, ConversationId};
+use crate::domain::ids::{ClientKey, ConversationId, FileId};
 use crate::domain::people::{Party, Principal};
 use crate::domain::plugin::{Action, FilterInput};
 use crate::domain::refusal::Refusal;
@@ -22,6 +22,13 @@ use crate::stream::Receipt;
 const LOOK_BACK: u64 = 4000;
 /// Events read at once.
 const PAGE: usize = 500;
+
+/// What is to be said.
+struct Draft {
+    text: String,
+    note: bool,
+    file: Option<FileId>,
+}
 
 /// A text after the filter.
 pub(super) struct Filtered {
@@ -49,7 +56,10 @@ impl Conversations {
             return Ok(Sent { receipt, text: None, rules: Vec::new() });
         }
         let done = match ask {
-            Ask::Say { text, note } => self.say(who, conversation, key.clone(), (text, note)).await,
+            Ask::Say { text, note, file } => {
+                let draft = Draft { text, note, file };
+                self.say(who, (conversation, key.clone()), draft).await
+            }
             other => self.alter(who, conversation, key.clone(), other).await,
         };
         match done {
@@ -63,6 +73,12 @@ impl Conversations {
     /// Sizes, before anything else.
     fn check(&self, ask: &Ask) -> Result<(), Refusal> {
         match ask {
+            Ask::Say { note: true, file: Some(_), .. } => {
+                Err(Refusal::Invalid { field: "file", rule: "a note has none".into() })
+            }
+            Ask::Say { text, file: Some(_), .. } => {
+                fits("text", text, self.parts.limits.text_bytes)
+            }
             Ask::Say { text, .. } => self.check_text("text", text),
             Ask::Rate { comment: Some(text), .. } | Ask::Transfer { note: Some(text), .. } => {
                 let limit = self.parts.limits.text_bytes;
@@ -84,9 +100,8 @@ impl Conversations {
     async fn say(
         &self,
         who: &Principal,
-        id: ConversationId,
-        key: ClientKey,
-        (text, note): (String, bool),
+        (id, key): (ConversationId, ClientKey),
+        draft: Draft,
     ) -> Result<Sent, Refusal> {
         let _open = self.known.lock(id).read().await;
         let row = self.row(id).await?;
@@ -94,16 +109,13 @@ impl Conversations {
         if row.state == State::Closed {
             return Err(Refusal::Conflict("the conversation is closed"));
         }
-        let visitor = matches!(who, Principal::Visitor { .. });
-        let (body, text, rules) = if note {
-            if visitor {
+        let (body, text, rules) = if draft.note {
+            if matches!(who, Principal::Visitor { .. }) {
                 return Err(Refusal::Forbidden("notes are among agents"));
             }
-            (EventBody::Note { text }, None, Vec::new())
+            (EventBody::Note { text: draft.text }, None, Vec::new())
         } else {
-            let Filtered { text, masked, rules } = self.filter(&row, visitor, text)?;
-            let kept = masked.then(|| text.clone());
-            (EventBody::Message { text, masked }, kept, rules)
+            self.message((who, &row), &key, draft).await?
         };
         let from = who.party();
         let event = NewEvent { conversation: id, from, key: key.clone(), body };
@@ -116,6 +128,28 @@ impl Conversations {
         Ok(Sent { receipt, text, rules })
     }
 
+    /// A message as the filter leaves it, with its file; what is told to its sender about it.
+    async fn message(
+        &self,
+        (who, row): (&Principal, &Conversation),
+        key: &ClientKey,
+        Draft { text, file, .. }: Draft,
+    ) -> Result<(EventBody, Option<String>, Vec<String>), Refusal> {
+        let visitor = matches!(who, Principal::Visitor { .. });
+        let Filtered { text, mut masked, mut rules } = self.filter(row, visitor, text)?;
+        let kept = masked.then(|| text.clone());
+        let file = match file {
+            Some(id) => {
+                let (file, name) = self.attach((who, row), key, id).await?;
+                masked |= name.masked;
+                rules.extend(name.rules);
+                Some(Box::new(file))
+            }
+            None => None,
+        };
+        Ok((EventBody::Message { text, masked, file }, kept, rules))
+    }
+
     /// The filter's judgement. Where no plugin answers, the text goes as it is (the point's
     /// declared fall-back).
     pub(super) fn filter(
@@ -124,6 +158,9 @@ impl Conversations {
         from_visitor: bool,
         text: String,
     ) -> Result<Filtered, Refusal> {
+        if text.is_empty() {
+            return Ok(Filtered { text, masked: false, rules: Vec::new() });
+        }
         let now = self.parts.clock.now();
         let language = row.language.clone().map(|tag| ("language".to_owned(), tag));
         let attrs = language.into_iter().collect();
@@ -290,7 +327,7 @@ pub(super) fn find<'a>(
 /// What the sender of an event was told, told again.
 pub(super) fn sent(event: &Event) -> Sent {
     let text = match &event.body {
-        EventBody::Message { text, masked: true } => Some(text.clone()),
+        EventBody::Message { text, masked: true, .. } => Some(text.clone()),
         _ => None,
     };
     let receipt = Receipt { seq: event.seq, at: event.at, duplicate: true };

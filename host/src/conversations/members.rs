@@ -26,12 +26,14 @@ const ROSTER_MS: Millis = 2000;
 /// How many closed conversations an agent's sessions still follow.
 const FOLLOWED_CLOSED: usize = 32;
 
+type Rates = Mutex<Recent<Party, Bucket>>;
 type Lock = Arc<RwLock<()>>;
 
 /// Everything remembered.
 pub(super) struct Known {
     rows: Mutex<Recent<ConversationId, Arc<Conversation>>>,
-    rates: Mutex<Recent<Party, Bucket>>,
+    rates: Rates,
+    uploads: Rates,
     /// Receipts of recent changes of state, so that a repeated draft changes nothing twice.
     done: Mutex<Recent<(ConversationId, Party, ClientKey), Receipt>>,
     /// Recent openings, for the same reason.
@@ -54,6 +56,7 @@ impl Known {
         Self {
             rows: Mutex::new(Recent::new(20_000)),
             rates: Mutex::new(Recent::new(50_000)),
+            uploads: Mutex::new(Recent::new(10_000)),
             done: Mutex::new(Recent::new(5_000)),
             opened: Mutex::new(Recent::new(5_000)),
             closed: Mutex::new(Recent::new(5_000)),
@@ -89,16 +92,11 @@ impl Known {
     }
 
     pub(super) fn take_token(&self, who: Party, rate: Rate, now: Millis) -> Result<(), Refusal> {
-        let mut rates = self.rates.lock();
-        let taken = if let Some(bucket) = rates.get(&who) {
-            bucket.take(rate, now)
-        } else {
-            let mut bucket = Bucket::full(rate, now);
-            let taken = bucket.take(rate, now);
-            rates.insert(who, bucket);
-            taken
-        };
-        taken.map_err(|retry_after_ms| Refusal::RateLimited { retry_after_ms })
+        take(&self.rates, who, rate, now)
+    }
+
+    pub(super) fn take_upload(&self, who: Party, rate: Rate, now: Millis) -> Result<(), Refusal> {
+        take(&self.uploads, who, rate, now)
     }
 
     pub(super) fn done(&self, id: ConversationId, who: Party, key: &ClientKey) -> Option<Receipt> {
@@ -126,6 +124,19 @@ impl Known {
     pub(super) fn forget_roster(&self) {
         *self.roster.lock() = None;
     }
+}
+
+fn take(rates: &Rates, who: Party, rate: Rate, now: Millis) -> Result<(), Refusal> {
+    let mut rates = rates.lock();
+    let taken = if let Some(bucket) = rates.get(&who) {
+        bucket.take(rate, now)
+    } else {
+        let mut bucket = Bucket::full(rate, now);
+        let taken = bucket.take(rate, now);
+        rates.insert(who, bucket);
+        taken
+    };
+    taken.map_err(|retry_after_ms| Refusal::RateLimited { retry_after_ms })
 }
 
 /// Ids end in random bits.

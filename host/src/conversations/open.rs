@@ -206,7 +206,7 @@ impl Conversations {
             },
         )];
         if let Some(Filtered { text, masked, .. }) = text {
-            bodies.push((from, EventBody::Message { text, masked }));
+            bodies.push((from, EventBody::Message { text, masked, file: None }));
         }
         let cause = if row.offline { QueueCause::LeftMessage } else { QueueCause::Opened };
         bodies.push((Party::System, EventBody::Queued { cause }));

@@ -14,7 +14,7 @@ use crate::domain::people::{Party, Role};
 use world::{World, key, open_with};
 
 fn say(text: &str) -> Ask {
-    Ask::Say { text: text.into(), note: false }
+    Ask::Say { text: text.into(), note: false, file: None }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,7 +72,7 @@ async fn who_may_do_what() {
         (&stranger, Ask::Close),
         (&li, say("not mine yet")),
         (&visitor, Ask::Take),
-        (&visitor, Ask::Say { text: "n".into(), note: true }),
+        (&visitor, Ask::Say { text: "n".into(), note: true, file: None }),
         (&li, Ask::Rate { score: 5, comment: None }),
         (&visitor, Ask::Rate { score: 5, comment: None }),
         (&visitor, say("   ")),
@@ -91,7 +91,7 @@ async fn who_may_do_what() {
     assert_eq!(got, Err(Refusal::Forbidden("another agent has it")));
     world
         .service
-        .ask(&boss, id, key("b"), Ask::Say { text: "psst".into(), note: true })
+        .ask(&boss, id, key("b"), Ask::Say { text: "psst".into(), note: true, file: None })
         .await
         .unwrap();
     world.service.ask(&boss, id, key("b2"), Ask::Take).await.unwrap();

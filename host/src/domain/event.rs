@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::file::Attachment;
 use super::ids::{
     AgentId, ClientKey, ConversationId, DecisionId, Millis, Seq, SiteId, TeamId, VisitorId,
 };
@@ -80,6 +81,9 @@ pub enum EventBody {
         /// The filter changed the text.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         masked: bool,
+        /// A file that goes with it; the text may then be empty.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file: Option<Box<Attachment>>,
     },
     /// A note among agents; never shown to the visitor.
     Note {

@@ -99,6 +99,10 @@ id!(
     GenerationId
 );
 id!(
+    /// One file sent in a conversation.
+    FileId
+);
+id!(
     /// One participant's presence on one carrier.
     SessionId
 );

@@ -37,6 +37,9 @@ pub enum Refusal {
         /// The rule it breaks.
         rule: String,
     },
+    /// A file of a kind that is not taken.
+    #[error("not taken: {0}")]
+    Unsupported(String),
     /// The filter says no.
     #[error("not sent: {0}")]
     Blocked(String),
@@ -68,6 +71,7 @@ pub enum Code {
     NotFound,
     Conflict,
     Invalid,
+    Unsupported,
     Blocked,
     RateLimited,
     Unavailable,
@@ -85,6 +89,7 @@ impl Refusal {
             Self::NotFound(_) => Code::NotFound,
             Self::Conflict(_) => Code::Conflict,
             Self::Invalid { .. } => Code::Invalid,
+            Self::Unsupported(_) => Code::Unsupported,
             Self::Blocked(_) => Code::Blocked,
             Self::RateLimited { .. } => Code::RateLimited,
             Self::Unavailable { .. } => Code::Unavailable,

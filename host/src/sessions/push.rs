@@ -101,6 +101,9 @@ impl Item {
         BASE + match self {
             Self::Reply(text) => text.len(),
             Self::Push(Push::Event(event)) => match &event.body {
+                EventBody::Message { file: Some(file), text, .. } => {
+                    BASE + text.len() + file.name.len() + file.url.len()
+                }
                 EventBody::Message { text, .. } | EventBody::Note { text } => text.len(),
                 _ => BASE,
             },

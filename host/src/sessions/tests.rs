@@ -107,7 +107,7 @@ impl Stage {
             conversation: talk(),
             from: Party::Visitor(VisitorId::new(5).unwrap()),
             key: format!("k{text}").parse().unwrap(),
-            body: EventBody::Message { text: text.into(), masked: false },
+            body: EventBody::Message { text: text.into(), masked: false, file: None },
         };
         self.stream.append(event).await.unwrap();
     }

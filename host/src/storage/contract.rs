@@ -2,10 +2,12 @@
 //! Each function gets an opener; calling it again after the former handle was dropped is a restart.
 
 mod conversations;
+mod files;
 mod people;
 mod plugins;
 
 pub(super) use conversations::*;
+pub(super) use files::*;
 pub(super) use people::*;
 pub(super) use plugins::*;
 

@@ -5,6 +5,7 @@
 //! never wait for it (WAL).
 
 mod conversations;
+mod files;
 mod people;
 mod plugins;
 mod row;

@@ -20,7 +20,7 @@ pub(super) fn talk(number: u64) -> ConversationId {
 
 /// A visitor's message.
 pub(super) fn says(conversation: ConversationId, key: &str, text: &str) -> NewEvent {
-    let body = EventBody::Message { text: text.into(), masked: false };
+    let body = EventBody::Message { text: text.into(), masked: false, file: None };
     event(conversation, visitor(5), key, body)
 }
 
@@ -87,7 +87,10 @@ pub(super) async fn the_same_key_is_kept_once(open: impl Fn() -> Arc<dyn Stream>
     let next = stream.append(says(talk(1), "next", "three")).await.unwrap();
     assert_eq!((first.seq, other.seq, next.seq), (1, 2, 3), "a duplicate consumes no number");
     let events = stream.read(talk(1), 0, 10).await.unwrap();
-    assert_eq!(events[0].body, EventBody::Message { text: "one".into(), masked: false });
+    assert_eq!(
+        events[0].body,
+        EventBody::Message { text: "one".into(), masked: false, file: None }
+    );
 }
 
 pub(super) async fn a_key_belongs_to_one_sender_in_one_conversation(
@@ -220,7 +223,7 @@ pub(super) async fn every_kind_of_event_comes_back_as_it_was(open: impl Fn() -> 
         opened,
         EventBody::Queued { cause: QueueCause::AgentLost },
         EventBody::Assigned { agent: agent(3), name: "韩梅梅".into(), decision: None },
-        EventBody::Message { text: "你好 👋\n\u{0}".into(), masked: true },
+        EventBody::Message { text: "你好 👋\n\u{0}".into(), masked: true, file: None },
         EventBody::Note { text: String::new() },
         EventBody::Transferred {
             to: TransferTarget::Team(team),

@@ -82,6 +82,7 @@ impl Transport {
 
     fn welcome(&self, session: &Session, you: &You, summaries: &[Arc<Summary>]) -> String {
         let limits = self.parts.sessions.limits();
+        let files = self.parts.conversations.file_limits();
         wire::welcome(&wire::Welcome {
             protocol: 1,
             session: session.id(),
@@ -93,6 +94,8 @@ impl Transport {
             limits: wire::Limits {
                 text_bytes: self.config.text_bytes,
                 frame_bytes: self.config.frame_bytes,
+                file_bytes: files.bytes,
+                file_types: &files.types,
             },
             conversations: summaries.iter().map(|summary| (&**summary).into()).collect(),
         })

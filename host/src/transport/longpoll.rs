@@ -300,6 +300,7 @@ fn refused(refusal: &Refusal, body: String) -> Response {
         Code::Forbidden => StatusCode::FORBIDDEN,
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::Conflict => StatusCode::CONFLICT,
+        Code::Unsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::Blocked => StatusCode::UNPROCESSABLE_ENTITY,
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::conversations::{Conversations, Limits};
+use crate::conversations::{Conversations, FileLimits, Limits};
 use crate::domain::ids::{SiteId, TeamId, VisitorId};
 use crate::domain::people::{Site, Team, Visitor, WidgetSettings};
 use crate::plugins::Plugins;
@@ -44,6 +44,11 @@ fn limits() -> Limits {
     Limits { text_bytes: 4096, field_bytes: 512, rate }
 }
 
+fn file_limits() -> FileLimits {
+    let rate = Rate { per_second: 1e6, burst: 1e6 };
+    FileLimits { bytes: 1000, types: vec!["image/png"], rate, per_conversation: 10 }
+}
+
 async fn stage(config: TransportConfig) -> Stage {
     let dir = tempfile::tempdir().unwrap();
     let clock = Clock::system();
@@ -65,7 +70,9 @@ async fn stage(config: TransportConfig) -> Stage {
         sessions: sessions.clone(),
         presence: presence.clone(),
         clock: clock.clone(),
+        files: Arc::new(crate::files::Files::open(dir.path()).unwrap()),
         limits: limits(),
+        file_limits: file_limits(),
     });
     let token = people(&storage, &auth).await;
     let stop = CancellationToken::new();

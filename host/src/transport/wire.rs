@@ -18,7 +18,7 @@ pub(super) use self::out::{
 use crate::conversations::{Ask, Open};
 use crate::domain::agent::Status;
 use crate::domain::event::TransferTarget;
-use crate::domain::ids::{ClientKey, ConversationId, Seq};
+use crate::domain::ids::{ClientKey, ConversationId, FileId, Seq};
 use crate::domain::refusal::Refusal;
 
 /// What a client says first.
@@ -133,9 +133,12 @@ struct OpenFields {
 
 #[derive(Deserialize)]
 struct SendFields {
-    text: String,
+    #[serde(default)]
+    text: Option<String>,
     #[serde(default)]
     note: bool,
+    #[serde(default)]
+    file: Option<FileId>,
 }
 
 #[derive(Deserialize)]
@@ -194,8 +197,10 @@ fn body(kind: &str, text: &str, key: Option<&ClientKey>) -> Result<Frame, Refusa
         "hello" => Frame::Hello(parse(text)?),
         "open" => Frame::Open(open(parse(text)?, key)?),
         "send" => {
-            let SendFields { text: said, note } = parse(text)?;
-            asked(text, key, Ask::Say { text: said, note })?
+            let SendFields { text: said, note, file } = parse(text)?;
+            let said = said.or_else(|| file.map(|_| String::new()));
+            let said = said.ok_or_else(|| missing("text"))?;
+            asked(text, key, Ask::Say { text: said, note, file })?
         }
         "close" => asked(text, key, Ask::Close)?,
         "rate" => {
@@ -227,18 +232,18 @@ fn body(kind: &str, text: &str, key: Option<&ClientKey>) -> Result<Frame, Refusa
 
 fn asked(text: &str, key: Option<&ClientKey>, ask: Ask) -> Result<Frame, Refusal> {
     let to: Addressed = parse(text)?;
-    let key = to.key.or(key.cloned()).ok_or_else(keyless)?;
+    let key = to.key.or(key.cloned()).ok_or_else(|| missing("key"))?;
     Ok(Frame::Ask { conversation: to.conversation, key, ask })
 }
 
 fn open(fields: OpenFields, key: Option<&ClientKey>) -> Result<Open, Refusal> {
     let OpenFields { key: own, fields, text, page, language, offline } = fields;
-    let key = own.or(key.cloned()).ok_or_else(keyless)?;
+    let key = own.or(key.cloned()).ok_or_else(|| missing("key"))?;
     Ok(Open { key, fields, text, page, language, offline })
 }
 
-fn keyless() -> Refusal {
-    Refusal::BadFrame("missing field `key`".into())
+fn missing(field: &str) -> Refusal {
+    Refusal::BadFrame(format!("missing field `{field}`"))
 }
 
 fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Refusal> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::conversations::{Conversations, Limits, Open, Parts};
+use crate::conversations::{Conversations, FileLimits, Limits, Open, Parts};
 use crate::domain::agent::{Agent, Skill, Status};
 use crate::domain::conversation::Conversation;
 use crate::domain::event::Event;
@@ -14,6 +14,7 @@ use crate::domain::people::{
     FieldOption, FormField, Principal, Role, Site, Team, Visitor, WidgetSettings,
 };
 use crate::domain::rate::Rate;
+use crate::files::Files;
 use crate::plugins::Plugins;
 use crate::presence::Presence;
 use crate::runtime::{Clock, fresh_id};
@@ -52,6 +53,13 @@ impl World {
             sessions: Arc::clone(&sessions),
             presence: Arc::clone(&presence),
             clock: clock.clone(),
+            files: Arc::new(Files::open(dir.path()).unwrap()),
+            file_limits: FileLimits {
+                bytes: 1000,
+                types: vec!["image/png", "text/plain"],
+                rate: Rate { per_second: 1.0, burst: 3.0 },
+                per_conversation: 4,
+            },
             limits: Limits {
                 text_bytes: 4000,
                 field_bytes: 200,

@@ -42,6 +42,9 @@ contract!(
     generations_are_numbered_per_point,
     one_generation_of_a_point_is_active,
     a_secret_is_made_once,
+    files_come_back_after_a_restart,
+    a_file_is_sent_by_one_draft,
+    only_old_unsent_files_are_swept,
 );
 
 #[tokio::test]

@@ -68,15 +68,17 @@ pub(in crate::transport) struct Welcome<'a> {
     pub(in crate::transport) heartbeat_ms: u64,
     pub(in crate::transport) idle_timeout_ms: u64,
     pub(in crate::transport) version: &'static str,
-    pub(in crate::transport) limits: Limits,
+    pub(in crate::transport) limits: Limits<'a>,
     pub(in crate::transport) conversations: Vec<Listed<'a>>,
 }
 
 /// Bounds a client should know.
 #[derive(Serialize)]
-pub(in crate::transport) struct Limits {
+pub(in crate::transport) struct Limits<'a> {
     pub(in crate::transport) text_bytes: usize,
     pub(in crate::transport) frame_bytes: usize,
+    pub(in crate::transport) file_bytes: u64,
+    pub(in crate::transport) file_types: &'a [&'static str],
 }
 
 /// Who a client is.

@@ -24,7 +24,7 @@ fn talk() -> ConversationId {
 fn every_frame_of_the_protocol_is_understood() {
     let key: ClientKey = "k".parse().unwrap();
     let ask = |ask| Frame::Ask { conversation: talk(), key: key.clone(), ask };
-    let say = |note| Ask::Say { text: "hi".into(), note };
+    let say = |note| Ask::Say { text: "hi".into(), note, file: None };
     let agent = TransferTarget::Agent(AgentId::new(3).unwrap());
     let given = [
         (r#"{"type":"send","conversation":"7","key":"k","text":"hi"}"#, ask(say(false))),
@@ -63,6 +63,10 @@ fn every_frame_of_the_protocol_is_understood() {
     for (text, frame) in given {
         assert_eq!(decode(text, None), Ok(frame), "{text}");
     }
+    let file = r#"{"type":"send","conversation":"7","key":"k","file":"9"}"#;
+    let Ok(Frame::Ask { ask, .. }) = decode(file, None) else { panic!("no send") };
+    let alone = Ask::Say { text: String::new(), note: false, file: "9".parse().ok() };
+    assert_eq!(ask, alone);
     let hello =
         r#"{"type":"hello","protocol":1,"token":"t","resume":[{"conversation":"7","seq":2}]}"#;
     let Ok(Frame::Hello(hello)) = decode(hello, None) else { panic!("no hello") };
@@ -107,6 +111,8 @@ fn hostile_frames_are_refused_and_nothing_breaks() {
         r#"{"type":"send","conversation":"-1","key":"k","text":"x"}"#,
         r#"{"type":"send","conversation":"99999999999999999999","key":"k","text":"x"}"#,
         r#"{"type":"send","conversation":"7","key":"k","text":"\ud800"}"#,
+        r#"{"type":"send","conversation":"7","key":"k","text":"x","file":5}"#,
+        r#"{"type":"send","conversation":"7","key":"k","text":"x","file":"0"}"#,
         r#"{"type":"rate","conversation":"7","key":"k","score":-1}"#,
         r#"{"type":"rate","conversation":"7","key":"k","score":1e99}"#,
         r#"{"type":"seen","conversation":"7","read":-1}"#,
@@ -179,7 +185,7 @@ fn visitors_see_no_notes_and_nobody_sees_anothers_key() {
     assert!(!seen_by(visitor, &passed).unwrap().to_string().contains("rude"));
     assert!(seen_by(agent, &passed).unwrap().to_string().contains("rude"));
 
-    let said = event(visitor, EventBody::Message { text: "hi".into(), masked: false });
+    let said = event(visitor, EventBody::Message { text: "hi".into(), masked: false, file: None });
     assert_eq!(seen_by(visitor, &said).unwrap()["event"]["key"], "secret-key");
     assert_eq!(seen_by(agent, &said).unwrap()["event"].get("key"), None);
     let expected = serde_json::json!({"type": "event", "event": {"conversation": "7", "seq": 3,
