@@ -174,7 +174,7 @@ impl Session {
         self.heard_at().max(self.spoke.load(Ordering::Relaxed))
     }
 
-    /// A poll begins; it replaces the one before. Its number is for [`Session::is_poll`].
+    /// A poll begins; it replaces the one before. Its number is for [`Session::poll_ready_for`].
     pub fn poll_begins(&self) -> u32 {
         self.polling.fetch_add(1, Ordering::AcqRel);
         // Under the lock: what the former poll takes, it has taken before the newer one tells what its client has.
@@ -193,7 +193,7 @@ impl Session {
 
     /// Whether this is still the newest poll.
     #[must_use]
-    pub fn is_poll(&self, number: u32) -> bool {
+    fn is_poll(&self, number: u32) -> bool {
         self.poll.load(Ordering::Acquire) == number
     }
 
@@ -215,11 +215,16 @@ impl Session {
         self.inner.lock().commands.take(self.limits.commands, now)
     }
 
-    /// Ready when there is something to take or the session has ended. One waiter: the carrier's task.
+    /// Ready when there is something to take or the session has ended. One waiter: the socket's task.
     pub fn poll_ready(&self, cx: &Context<'_>) -> Poll<()> {
-        self.waker.register(cx.waker());
+        self.inner.lock().ready(&self.waker, cx)
+    }
+
+    /// As `poll_ready`, for the poll of this number; ready at once when a newer poll has replaced it. Who waits is
+    /// noted under the lock under which polls are numbered, so a replaced poll never takes the newer one's place.
+    pub fn poll_ready_for(&self, number: u32, cx: &Context<'_>) -> Poll<()> {
         let inner = self.inner.lock();
-        if inner.ended || !inner.outbox.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        if self.is_poll(number) { inner.ready(&self.waker, cx) } else { Poll::Ready(()) }
     }
 
     /// Puts an item that is not an event of a followed conversation.
@@ -409,6 +414,14 @@ impl Session {
 }
 
 impl Inner {
+    fn ready(&self, waker: &AtomicWaker, cx: &Context<'_>) -> Poll<()> {
+        if self.ended || !self.outbox.is_empty() {
+            return Poll::Ready(());
+        }
+        waker.register(cx.waker());
+        Poll::Pending
+    }
+
     fn take(&mut self) -> Taken {
         self.bytes = 0;
         let items = std::mem::take(&mut self.outbox);

@@ -273,8 +273,7 @@ async fn quiet_sessions_are_pinged_and_silent_ones_end() {
     let sessions = Sessions::new(stream, clock.clone(), SessionLimits::default());
     let socket = sessions.open(agent(1), Carrier::Socket).unwrap();
     let poll = sessions.open(agent(2), Carrier::Poll).unwrap();
-    let begun = poll.poll_begins();
-    assert!(poll.is_poll(begun));
+    poll.poll_begins();
     let mut due = Vec::new();
     for _ in 0..25 {
         now.fetch_add(1000, Ordering::Relaxed);
@@ -294,6 +293,37 @@ async fn quiet_sessions_are_pinged_and_silent_ones_end() {
     }
     assert!(poll.is_ended());
     assert_eq!(sessions.figures().idle, 2);
+}
+
+/// Counts how often it was woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl std::task::Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn a_replaced_poll_does_not_take_the_newer_ones_place() {
+    let sessions =
+        Sessions::new(Arc::<Memory>::default(), Clock::system(), SessionLimits::default());
+    let session = sessions.open(agent(1), Carrier::Poll).unwrap();
+    let (older, newer) = (Arc::<Woken>::default(), Arc::<Woken>::default());
+    let ready = |number, woken: &Arc<Woken>| {
+        let waker = std::task::Waker::from(woken.clone());
+        session.poll_ready_for(number, &std::task::Context::from_waker(&waker)).is_ready()
+    };
+    let first = session.poll_begins();
+    assert!(!ready(first, &older));
+    let second = session.poll_begins();
+    assert_eq!(older.0.load(Ordering::Relaxed), 1, "told that it is replaced");
+    assert!(!ready(second, &newer));
+    assert!(ready(first, &older), "late to look, and replaced");
+    sessions.put(&session, Item::Ping);
+    assert_eq!(newer.0.load(Ordering::Relaxed), 1, "the newer one hears of it");
+    assert!(ready(second, &newer));
 }
 
 #[test]

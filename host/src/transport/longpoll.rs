@@ -5,7 +5,6 @@
 //! older one, which is answered empty with the cursor it came with.
 
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -179,9 +178,7 @@ async fn poll(
     let wait = Duration::from_millis(wanted.wait.unwrap_or(longest).min(longest));
     let until = tokio::time::Instant::now() + wait;
     loop {
-        let ready = std::future::poll_fn(|cx| {
-            if session.is_poll(parked.number) { session.poll_ready(cx) } else { Poll::Ready(()) }
-        });
+        let ready = std::future::poll_fn(|cx| session.poll_ready_for(parked.number, cx));
         let in_time = tokio::time::timeout_at(until, ready).await.is_ok();
         let taken = transport.parts.sessions.take_for_poll(&session, parked.number);
         let Some((items, follows)) = taken else {
