@@ -1,7 +1,7 @@
 //! `cargo xtask test`: prepares what the tests need, runs all of them, and ends with what had to be skipped and why.
 //! Where `CI=true`, a skip is a failure.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::bail;
@@ -15,20 +15,24 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     let root = shell::root();
     let mut skipped = Vec::new();
     plugins::build(&root)?;
-    if web::build(&root)? {
+    let pages = web::build(&root)?;
+    if pages {
         web::test(&root)?;
     } else {
-        skipped.push("web pages: npm or web/package.json is missing".to_owned());
-    }
-    if browser().is_none() {
-        skipped.push("browser tests: no chromium, and not root to install it".to_owned());
+        skipped.push("web pages and browser tests: npm is missing".to_owned());
     }
     let list = skip_list()?;
     let mut tests = Command::new("cargo");
     tests.current_dir(&root).args(["test", "--workspace", "--"]).args(args);
     tests.env("KEFU_SKIP_LIST", &list);
-    let outcome = shell::run(&mut tests);
+    let mut outcome = shell::run(&mut tests);
     skipped.extend(std::fs::read_to_string(&list)?.lines().map(str::to_owned));
+    match browser() {
+        // A name to filter by is for the Rust tests.
+        _ if !args.is_empty() || !pages => {}
+        Some(browser) => outcome = outcome.and_then(|()| in_a_browser(&root, &browser)),
+        None => skipped.push("browser tests: no chromium, and not root to install it".to_owned()),
+    }
     report(&skipped);
     outcome?;
     if !skipped.is_empty() && shell::env_is_true("CI") {
@@ -37,15 +41,21 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The pages in a real browser against the real program; pictures go to target/screenshots.
+fn in_a_browser(root: &Path, browser: &Path) -> anyhow::Result<()> {
+    shell::cargo(&["build", "--package", "kefu"], &[])?;
+    web::in_a_browser(root, browser, &root.join("target/debug/kefu"))
+}
+
 /// The browser for the browser tests, installed if we may.
-fn browser() -> Option<&'static str> {
-    let find = || BROWSERS.into_iter().find(|name| shell::exists(name));
+fn browser() -> Option<PathBuf> {
+    let find = || BROWSERS.into_iter().find_map(shell::find);
     if let Some(found) = find() {
         return Some(found);
     }
     let root_user = std::fs::metadata("/proc/self")
         .is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0);
-    if root_user && shell::exists("apt-get") {
+    if root_user && shell::find("apt-get").is_some() {
         let install = ["install", "-y", "--no-install-recommends", "chromium"];
         let done = shell::run(Command::new("apt-get").args(["update", "-q"]))
             .and_then(|()| shell::run(Command::new("apt-get").args(install)));

@@ -8,7 +8,7 @@ use crate::shell;
 /// Builds `web/dist`; `false` when there is no npm to do it with.
 pub(crate) fn build(root: &Path) -> anyhow::Result<bool> {
     let web = root.join("web");
-    if !web.join("package.json").exists() || !shell::exists("npm") {
+    if !web.join("package.json").exists() || shell::find("npm").is_none() {
         return Ok(false);
     }
     install(&web)?;
@@ -25,6 +25,13 @@ pub(crate) fn test(root: &Path) -> anyhow::Result<()> {
         true => npm(&web, &["test"]),
         false => Ok(()),
     }
+}
+
+/// Runs the browser tests.
+pub(crate) fn in_a_browser(root: &Path, browser: &Path, program: &Path) -> anyhow::Result<()> {
+    let mut npm = Command::new("npm");
+    npm.current_dir(root.join("web")).args(["run", "e2e"]);
+    shell::run(npm.env("CHROMIUM", browser).env("KEFU_BIN", program))
 }
 
 fn install(web: &Path) -> anyhow::Result<()> {
