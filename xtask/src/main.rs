@@ -3,6 +3,7 @@
 mod check;
 mod plugins;
 mod run;
+mod servers;
 mod shell;
 mod test;
 mod web;

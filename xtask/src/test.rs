@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::bail;
 
+use crate::servers::Servers;
 use crate::{plugins, shell, web};
 
 /// Names a browser goes by.
@@ -21,10 +22,12 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     } else {
         skipped.push("web pages and browser tests: npm is missing".to_owned());
     }
+    let servers = Servers::start(&root, &mut skipped);
     let list = skip_list()?;
     let mut tests = Command::new("cargo");
     tests.current_dir(&root).args(["test", "--workspace", "--"]).args(args);
     tests.env("KEFU_SKIP_LIST", &list);
+    servers.tell(&mut tests);
     let mut outcome = shell::run(&mut tests);
     skipped.extend(std::fs::read_to_string(&list)?.lines().map(str::to_owned));
     match browser() {

@@ -1,0 +1,20 @@
+//! Private servers for tests and benchmarks: real Redis, PostgreSQL and Kafka processes on free ports with their data
+//! in a folder of one's own. Each can be stopped in order, killed as a power cut would, frozen, and started again on
+//! the same port and data.
+//!
+//! It knows nothing of kefu: xtask, the integration tests and the benchmarks all start their servers here.
+
+mod kafka;
+mod postgres;
+mod process;
+mod redis;
+mod tools;
+
+pub use kafka::Kafka;
+pub use postgres::Postgres;
+pub use process::free_port;
+pub use redis::{Redis, RedisCluster};
+pub use tools::{Missing, prepare};
+
+#[cfg(test)]
+mod tests;

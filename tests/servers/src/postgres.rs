@@ -1,0 +1,106 @@
+//! PostgreSQL: a cluster of its own, owned by an ordinary user (the server refuses root).
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::process::{Process, answers, emptied, free_port, run};
+use crate::tools;
+
+/// One PostgreSQL server; its superuser is `kefu`, without a password, on loopback only.
+#[derive(Debug)]
+pub struct Postgres {
+    /// Where it listens, on 127.0.0.1.
+    pub port: u16,
+    dir: PathBuf,
+    process: Process,
+}
+
+impl Postgres {
+    /// Starts one on a free port with its data in `dir` (emptied first).
+    ///
+    /// # Errors
+    /// When it is not installed or does not come up; its log is in the message.
+    pub fn start(dir: &Path) -> anyhow::Result<Self> {
+        let dir = emptied(dir)?;
+        let data = dir.join("data");
+        let is_root = tools::is_root();
+        if is_root {
+            run(Command::new("chown").arg("postgres").arg(&dir))?;
+        }
+        let mut make = as_owner(is_root, &tools::postgres("initdb")?);
+        make.args(["--auth=trust", "--username=kefu", "--encoding=UTF8", "--locale=C", "-D"]);
+        run(make.arg(&data))?;
+        let mut postgres =
+            Self { port: free_port()?, process: Process::new(dir.join("log")), dir: data };
+        postgres.restart()?;
+        Ok(postgres)
+    }
+
+    /// Starts it again on the same port and data.
+    ///
+    /// # Errors
+    /// As [`Postgres::start`].
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        let mut command = as_owner(tools::is_root(), &tools::postgres("postgres")?);
+        command.arg("-D").arg(&self.dir).args(["-p", &self.port.to_string()]);
+        for setting in ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=on"] {
+            command.args(["-c", setting]);
+        }
+        self.process.start(&mut command).context("postgres")?;
+        let port = self.port;
+        // The port answers before recovery is over; a query does not.
+        let ready = move || answers(port) && ask(port, "SELECT 1").is_ok();
+        self.process.wait(Duration::from_secs(60), ready).context("postgres")
+    }
+
+    /// `postgres://kefu@127.0.0.1:port/database`.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://kefu@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// One statement in the database `postgres` through `psql`; the rows without decoration.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn ask(&self, sql: &str) -> anyhow::Result<String> {
+        ask(self.port, sql)
+    }
+
+    /// Kills the postmaster by signal 9; its children follow by themselves.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Stops it at once and in order.
+    pub fn stop(&mut self) {
+        self.process.stop("INT");
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn ask(port: u16, sql: &str) -> anyhow::Result<String> {
+    let mut psql = Command::new(tools::postgres("psql")?);
+    psql.args(["-h", "127.0.0.1", "-p", &port.to_string(), "-U", "kefu", "-d", "postgres"]);
+    let output = psql.args(["-XAtq", "-c", sql]).output()?;
+    anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// The program, run by the user `postgres` where we are root.
+fn as_owner(is_root: bool, program: &Path) -> Command {
+    if !is_root {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program);
+    command
+}
