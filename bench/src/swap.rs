@@ -37,7 +37,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         ask.json = None;
         ask.body = component.clone().into();
         let answer = server.asks(ask.header("content-type", "application/wasm")).await?.ok()?;
-        ids.push(answer.json["id"].as_str().context("no id")?.to_owned());
+        ids.push(answer.json["generation"]["id"].as_str().context("no id")?.to_owned());
     }
     let calm = ack::load(ack::links(&server, 50).await?, args.rate, Duration::from_secs(5)).await?;
     let links = ack::links(&server, 50).await?;

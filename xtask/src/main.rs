@@ -8,6 +8,8 @@ mod shell;
 mod test;
 mod web;
 
+use std::process::Command;
+
 use clap::{Parser, Subcommand};
 
 /// All automation of this repository.
@@ -49,9 +51,16 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         }
         Task::Test { args } => test::run(&args),
-        Task::Bench { args } => {
-            plugins::build(&shell::root())?;
-            shell::cargo(&["run", "--release", "--package", "kefu-bench", "--"], &args)
-        }
+        Task::Bench { args } => bench(&args),
     }
+}
+
+/// Server and load generator are built together: apart, cargo would build what they share twice.
+fn bench(args: &[String]) -> anyhow::Result<()> {
+    let root = shell::root();
+    plugins::build(&root)?;
+    shell::cargo(&["build", "--release", "--package", "kefu", "--package", "kefu-bench"], &[])?;
+    let programs = root.join("target/release");
+    let mut bench = Command::new(programs.join("kefu-bench"));
+    shell::run(bench.args(args).env("KEFU_PROGRAM", programs.join("kefu")))
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: prepares what the tests need, runs all of them, and ends with what had to be skipped and why.
 //! Where `CI=true`, a skip is a failure.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::bail;
@@ -22,18 +22,23 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     } else {
         skipped.push("web pages and browser tests: npm is missing".to_owned());
     }
+    // Apart from the tests: the program under test is the one that people run.
+    shell::cargo(&["build", "--package", "kefu"], &[])?;
+    let program = root.join("target/debug/kefu");
     let servers = Servers::start(&root, &mut skipped);
     let list = skip_list()?;
     let mut tests = Command::new("cargo");
     tests.current_dir(&root).args(["test", "--workspace", "--"]).args(args);
-    tests.env("KEFU_SKIP_LIST", &list);
+    tests.env("KEFU_SKIP_LIST", &list).env("KEFU_PROGRAM", &program);
     servers.tell(&mut tests);
     let mut outcome = shell::run(&mut tests);
     skipped.extend(std::fs::read_to_string(&list)?.lines().map(str::to_owned));
     match browser() {
         // A name to filter by is for the Rust tests.
         _ if !args.is_empty() || !pages => {}
-        Some(browser) => outcome = outcome.and_then(|()| in_a_browser(&root, &browser)),
+        Some(browser) => {
+            outcome = outcome.and_then(|()| web::in_a_browser(&root, &browser, &program))
+        }
         None => skipped.push("browser tests: no chromium, and not root to install it".to_owned()),
     }
     report(&skipped);
@@ -42,12 +47,6 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
         bail!("{} skipped, and CI must skip nothing", skipped.len());
     }
     Ok(())
-}
-
-/// The pages in a real browser against the real program; pictures go to target/screenshots.
-fn in_a_browser(root: &Path, browser: &Path) -> anyhow::Result<()> {
-    shell::cargo(&["build", "--package", "kefu"], &[])?;
-    web::in_a_browser(root, browser, &root.join("target/debug/kefu"))
 }
 
 /// The browser for the browser tests, installed if we may.
@@ -59,7 +58,8 @@ fn browser() -> Option<PathBuf> {
     let root_user = std::fs::metadata("/proc/self")
         .is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0);
     if root_user && shell::find("apt-get").is_some() {
-        let install = ["install", "-y", "--no-install-recommends", "chromium"];
+        let packages = ["chromium", "fonts-noto-cjk"];
+        let install = [&["install", "-y", "--no-install-recommends"][..], &packages].concat();
         let done = shell::run(Command::new("apt-get").args(["update", "-q"]))
             .and_then(|()| shell::run(Command::new("apt-get").args(install)));
         if let Err(error) = done {
