@@ -25,11 +25,12 @@ const WIDGET = {
   needs: [],
 }
 
-export async function startServer() {
+/** The program in a fresh data directory; `settings` are its environment (`KEFU__SECTION__KEY`). */
+export async function launch(settings = {}) {
   const data = mkdtempSync(join(tmpdir(), 'kefu-e2e-'))
   const program = process.env.KEFU_BIN ?? new URL('../../target/debug/kefu', import.meta.url).pathname
   const child = spawn(program, ['--data-dir', data, 'serve', '--listen', '127.0.0.1:0'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...settings },
   })
   let out = ''
   const found = await new Promise((done, fail) => {
@@ -56,6 +57,22 @@ export async function startServer() {
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${JSON.stringify(answer)}`)
     return answer
   }
+  return {
+    base, call, login: found.login, password: found.password,
+    stop: async () => {
+      child.removeAllListeners('exit')
+      const gone = new Promise((done) => child.on('exit', done))
+      child.kill('SIGTERM')
+      const hard = setTimeout(() => child.kill('SIGKILL'), 10_000)
+      await gone
+      clearTimeout(hard)
+      rmSync(data, { recursive: true, force: true })
+    },
+  }
+}
+
+export async function startServer() {
+  const { base, call, stop, ...found } = await launch()
   const admin = await call('POST', '/v1/login', { login: found.login, password: found.password })
   const token = admin.token
   const { team } = await call('POST', '/v1/teams', { name: '售后' }, token)
@@ -82,15 +99,7 @@ export async function startServer() {
       return lin
     },
     cut: async (page) => { await page.evaluate(() => window.dispatchEvent(new Event('offline'))) },
-    stop: async () => {
-      child.removeAllListeners('exit')
-      const gone = new Promise((done) => child.on('exit', done))
-      child.kill('SIGTERM')
-      const hard = setTimeout(() => child.kill('SIGKILL'), 10_000)
-      await gone
-      clearTimeout(hard)
-      rmSync(data, { recursive: true, force: true })
-    },
+    stop,
   }
 }
 

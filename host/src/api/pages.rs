@@ -18,10 +18,10 @@ use crate::domain::refusal::Refusal;
 #[allow_missing = true]
 struct Files;
 
-/// The console runs nothing that is not ours and talks to nobody else.
+/// The console runs nothing that is not ours, talks to nobody else and turns no text into markup.
 const CONSOLE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'self'; \
-    frame-ancestors 'none'";
+    frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types vue";
 
 /// The chat and demo pages: the widget puts its styles into a shadow root.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \

@@ -1,16 +1,39 @@
-// Getting attention: a soft tone, a desktop notice, the title and the favicon. Never for what one did oneself.
+// Getting attention: a soft tone, a desktop notice, the title and the favicon. Never for what one did oneself; of several
+// tabs only one rings.
 
 let audio: AudioContext | undefined
 let lastTone = 0
+let leads = !('locks' in navigator)
 const perConversation = new Map<string, number>()
 
-/** One soft tone; at most one per 3 s overall and one per 15 s for a conversation. */
-export function tone(conversation: string, now = Date.now()): void {
-  if (now - lastTone < 3_000) return
-  if (now - (perConversation.get(conversation) ?? 0) < 15_000) return
-  if (!navigator.userActivation?.hasBeenActive) return
+/** One tab of the browser rings and notifies: the holder of a lock that the next one gets when it closes. */
+export function lead(name: string): void {
+  if (!('locks' in navigator)) return
+  void navigator.locks.request(`kefu.console.leader.${name}`, () => {
+    leads = true
+    return new Promise(() => undefined)
+  })
+}
+
+export const leading = (): boolean => leads
+
+/** The browser plays nothing before a first gesture. */
+export function soundBlocked(): boolean {
+  return navigator.userActivation !== undefined && !navigator.userActivation.hasBeenActive
+}
+
+/** One soft tone; at most one per 3 s overall and one per 15 s for a conversation. Answers whether it was played. */
+export function tone(conversation: string, now = Date.now()): boolean {
+  if (now - lastTone < 3_000) return false
+  if (now - (perConversation.get(conversation) ?? 0) < 15_000) return false
+  if (soundBlocked()) return false
   lastTone = now
   perConversation.set(conversation, now)
+  play()
+  return true
+}
+
+export function play(): void {
   audio ??= new AudioContext()
   const gain = audio.createGain()
   gain.gain.setValueAtTime(0.0001, audio.currentTime)

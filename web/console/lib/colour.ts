@@ -35,3 +35,13 @@ export function isOrigin(text: string): boolean {
     return false
   }
 }
+
+/** The origin of a page's address; a bare host means https. */
+export function originOf(address: string): string | undefined {
+  try {
+    const url = new URL(/^[a-z]+:\/\//i.test(address) ? address : `https://${address}`)
+    return /^https?:$/.test(url.protocol) && url.hostname !== '' ? url.origin : undefined
+  } catch {
+    return undefined
+  }
+}

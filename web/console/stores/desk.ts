@@ -15,6 +15,7 @@ import { useSession } from './session'
 const TYPING_MS = 6_000
 const READS = 'kefu.console.reads'
 const MOST_FOLLOWED = 60
+const PAGE = 500
 
 export type Heard = (event: KefuEvent, summary: Summary | undefined) => void
 
@@ -28,8 +29,14 @@ export const useDesk = defineStore('desk', () => {
   const stopped = ref<ByeCode>()
   const welcomed = ref(false)
   const listState = ref<'loading' | 'ready' | 'failed'>('loading')
+  /** The server was replaced by another version since this page was loaded. */
+  const stale = ref(false)
+  let version = ''
+  /** What happened before is history, not news. */
+  let newsFrom = Infinity
   const typing = reactive(new Map<string, number>())
   const reads = reactive(readMarks())
+  const flagged = reactive(new Set<string>())
   const reports = reactive(new Map<string, Report>())
   const busy = reactive(new Map<string, 'take' | 'close' | 'transfer'>())
   const errors = ref<{ code: string; message: string; conversation?: string; at: number }>()
@@ -78,6 +85,9 @@ export const useDesk = defineStore('desk', () => {
     })
     one.on('welcome', (frame) => {
       welcomed.value = true
+      stale.value ||= version !== '' && version !== frame.version
+      version = frame.version
+      newsFrom = Math.min(newsFrom, frame.time)
       // What was followed while the connection was still opening has not been heard.
       for (const id of followed) one.follow(id)
       if (session.me && frame.you.status) session.me.status = frame.you.status
@@ -122,6 +132,7 @@ export const useDesk = defineStore('desk', () => {
   function hear(event: KefuEvent): void {
     if (event.type === 'message') typing.delete(event.conversation)
     touch()
+    if (event.at < newsFrom) return
     for (const one of heard) one(event, extra.get(event.conversation))
   }
 
@@ -166,34 +177,31 @@ export const useDesk = defineStore('desk', () => {
       extra.set(id, conversation)
       touch()
     }
-    const path = `/v1/conversations/${id}/events?limit=500`
     const thread = client.value?.thread(id)
-    if (thread && thread.cursor === 0) {
+    // What is followed already is whole; else page by page, so that a long thread opens without a connection too.
+    for (let page = PAGE; thread && page === PAGE && thread.cursor < headOf(id);) {
+      const path = `/v1/conversations/${id}/events?limit=${PAGE}&after=${thread.cursor}`
       const { events } = await api.get<{ events: KefuEvent[] }>(path)
-      quietly(() => client.value?.insert(events))
+      client.value?.insert(events)
+      page = events.length
     }
     follow(id)
   }
 
-  // History is not news: nothing rings for it.
-  function quietly(run: () => void): void {
-    const listeners = [...heard]
-    heard.clear()
-    run()
-    for (const one of listeners) heard.add(one)
-  }
-
   const summaries = computed(() => (pulse.value, [...extra.values()]))
   const summary = (id: string): Summary | undefined => (pulse.value, extra.get(id))
-  const rows = (id: string): Row[] =>
-    (pulse.value, (client.value?.threads.get(id)?.rows ?? []).map((row) => ({ ...row })))
+  /** The rows as the client keeps them: read at every pulse, never held. */
+  const rows = (id: string): readonly Row[] =>
+    (pulse.value, client.value?.threads.get(id)?.rows ?? [])
   const marks = (id: string) => {
     const thread = (pulse.value, client.value?.threads.get(id))
     return { delivered: thread?.delivered ?? 0, read: thread?.read ?? 0 }
   }
+  const headOf = (id: string): number => extra.get(id)?.head || 1
   const loaded = (id: string): boolean =>
-    (pulse.value, (client.value?.threads.get(id)?.cursor ?? 0) > 0)
-  const unreadOf = (id: string): number => unread(rows(id), reads[id] ?? 0)
+    (pulse.value, (client.value?.threads.get(id)?.cursor ?? 0) >= headOf(id))
+  const unreadOf = (id: string): number =>
+    unread(rows(id), reads[id] ?? 0) || (flagged.has(id) ? 1 : 0)
   const sinceOf = (id: string): number | undefined => unansweredSince(rows(id))
 
   function listed(tab: Tab): Summary[] {
@@ -209,10 +217,19 @@ export const useDesk = defineStore('desk', () => {
     const head = client.value?.threads.get(id)?.cursor ?? 0
     if (head <= (reads[id] ?? 0)) return
     reads[id] = head
+    merge(readMarks())
     const kept = Object.entries(reads).slice(-500)
     localStorage.setItem(READS, JSON.stringify(Object.fromEntries(kept)))
     if (extra.get(id)?.agent === session.me?.id) client.value?.seen(id, true)
   }
+
+  // What was read in another tab is read here.
+  function merge(marks: Record<string, number>): void {
+    for (const [id, mark] of Object.entries(marks)) reads[id] = Math.max(reads[id] ?? 0, mark)
+  }
+  addEventListener('storage', (event) => {
+    if (event.key === READS) merge(readMarks())
+  })
 
   function command(what: 'take' | 'close' | 'transfer', id: string, key: string | undefined): void {
     if (!key) return
@@ -227,18 +244,24 @@ export const useDesk = defineStore('desk', () => {
     extra.clear()
     followed.clear()
     welcomed.value = false
+    newsFrom = Infinity
     stopped.value = undefined
     state.value = 'idle'
     touch()
   }
 
   return {
-    state, lostAt, stopped, welcomed, listState, now, typing, reports, busy, errors, reads,
+    state, lostAt, stopped, stale, welcomed, listState, now, typing, reports, busy, errors, reads,
     summaries, unreadTotal, start, stop, loadList, open, summary, rows, marks, loaded,
     unreadOf, sinceOf, listed, markRead,
     skew: () => client.value?.skew ?? 0,
     textLimit: () => client.value?.limits.text_bytes ?? 8192,
-    onEvent: (one: Heard) => { heard.add(one) },
+    flag: (id: string) => { flagged.add(id) },
+    unflag: (id: string) => { flagged.delete(id) },
+    onEvent: (one: Heard) => {
+      heard.add(one)
+      return () => heard.delete(one)
+    },
     send: (id: string, text: string, note: boolean) => client.value?.send(id, text, note),
     take: (id: string) => command('take', id, client.value?.take(id)),
     close: (id: string) => command('close', id, client.value?.close(id)),

@@ -8,6 +8,10 @@ function kept<T>(name: string, first: T) {
   const text = localStorage.getItem(key)
   const value = ref<T>(text === null ? first : (JSON.parse(text) as T))
   watch(value, (now) => localStorage.setItem(key, JSON.stringify(now)))
+  // What is chosen in one tab holds in all.
+  addEventListener('storage', (event) => {
+    if (event.key === key && event.newValue !== null) value.value = JSON.parse(event.newValue) as T
+  })
   return value
 }
 
@@ -24,6 +28,6 @@ export const usePrefs = defineStore('prefs', () => {
   paint()
   return {
     dark, isDark, sound: kept('sound', true), notices: kept('notices', false),
-    panel: kept('panel', true),
+    panel: kept('panel', true), list: kept('list', true), steps: kept('steps', true),
   }
 })

@@ -29,6 +29,7 @@ test('nothing inline, nothing of development', () => {
   for (const name of readdirSync(join(OUT, 'assets')).filter((one) => one.endsWith('.js'))) {
     const code = readFileSync(join(OUT, 'assets', name), 'utf8')
     expect(code).not.toContain('[Vue warn]')
+    expect(code).not.toMatch(/web\/console\/|node_modules\/|\.vue\b|sourceMappingURL/)
     expect(code).not.toMatch(/\bnew Function\(|\beval\(/)
   }
 })

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 
 import type { Row, Summary } from '../../protocol'
-import { isOrigin, textOn } from '../lib/colour'
+import { isOrigin, originOf, textOn } from '../lib/colour'
 import { frozen, inTab, lastSaid, order, pressure, unansweredSince, unread } from '../lib/desk'
 import { clock, duration, initials, micros, moment, tint } from '../lib/format'
 
@@ -101,5 +101,11 @@ describe('colour and origins', () => {
   })
   test.each([['https://a.example', true], ['http://localhost:8080', true], ['https://a.example/', false], ['a.example', false], ['ftp://a', false]])('%s', (text, is) => {
     expect(isOrigin(text)).toBe(is)
+  })
+  test.each([
+    ['https://a.example/shop?x=1', 'https://a.example'], ['a.example:8443/x', 'https://a.example:8443'],
+    ['http://localhost', 'http://localhost'], ['ftp://a', undefined], ['', undefined],
+  ])('the origin of %s', (address, origin) => {
+    expect(originOf(address)).toBe(origin)
   })
 })

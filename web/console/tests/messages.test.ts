@@ -1,4 +1,7 @@
-// Every message of both languages compiles, has the same key and the same placeholders; and is used words, not a raw key.
+// Every message of both languages compiles, has the same key and the same placeholders; every key the pages name exists.
+import { readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+
 import { createI18n } from 'vue-i18n'
 import { expect, test } from 'vitest'
 
@@ -17,6 +20,15 @@ test('same keys, same placeholders', () => {
   const [a, b] = [new Map(flat(zh)), new Map(flat(en))]
   expect([...a.keys()].sort()).toEqual([...b.keys()].sort())
   for (const [key, text] of a) expect([key, holes(text)]).toEqual([key, holes(b.get(key) ?? '')])
+})
+
+test('every key that a page names is there', () => {
+  const root = join(import.meta.dirname, '..')
+  const files = readdirSync(root, { recursive: true }).map(String).filter((name) => /\.(vue|ts)$/.test(name) && !name.startsWith('tests'))
+  const keys = new Set(flat(zh).map(([key]) => key))
+  const named = files.flatMap((name) => [...readFileSync(join(root, name), 'utf8').matchAll(/\bt\((?:[^'`)]+\? )?'([\w.]+)'/g)].map((one) => one[1] ?? ''))
+  expect(named.length).toBeGreaterThan(150)
+  expect(named.filter((key) => !keys.has(key))).toEqual([])
 })
 
 test.each([['zh-CN', zh], ['en', en]] as const)('every message of %s compiles', (locale, messages) => {

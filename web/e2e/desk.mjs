@@ -1,0 +1,185 @@
+// What the console's suites share: a browser whose every complaint is kept, people over the API, pictures.
+import assert from 'node:assert/strict'
+import { mkdirSync } from 'node:fs'
+import { chromium } from 'playwright-core'
+import { Agent, launch } from './server.mjs'
+
+export const PASSWORD = 'a long test password 1'
+/** A busy machine is no failure, a thing that never comes is. */
+export const DEADLINE_MS = 20_000
+export const shots = new URL('../../target/screenshots/', import.meta.url).pathname
+mkdirSync(shots, { recursive: true })
+
+export const label = (zh, en) => ({ 'zh-CN': zh, en })
+
+/** Asks until `what` answers something; the last answer is in the failure. */
+export async function until(what, wanted, deadline = DEADLINE_MS) {
+  const end = Date.now() + deadline
+  for (;;) {
+    const found = await what()
+    if (found) return found
+    if (Date.now() > end) throw new Error(`${wanted}: not in ${deadline} ms`)
+    await new Promise((done) => setTimeout(done, 50))
+  }
+}
+
+/** A server with one team and the demo site; people are added by the suite. */
+export async function startDesk(widget, settings = {}) {
+  const server = await launch({ KEFU__LIMITS__VISITORS_BURST: '10000', ...settings })
+  const { base, call } = server
+  const { token } = await call('POST', '/v1/login', { login: server.login, password: server.password })
+  const admin = (method, path, body) => call(method, path, body, token)
+  const { team } = await admin('POST', '/v1/teams', { name: '售后' })
+  const site = { key: 'demo', name: '北麓户外', team: team.id, origins: [base], widget }
+  const known = (await admin('GET', '/v1/sites')).sites.find((one) => one.key === 'demo')
+  if (known) await admin('PATCH', `/v1/sites/${known.id}`, site)
+  else await admin('POST', '/v1/sites', site)
+  return {
+    ...server,
+    admin,
+    team,
+    hire: async (login, name, more = {}) => {
+      const body = { login, name, role: 'agent', capacity: 5, teams: [team.id], password: PASSWORD, ...more }
+      const { agent } = await admin('POST', '/v1/agents', body)
+      return { ...agent, login }
+    },
+    /** An agent without a page: takes, says and closes over long-poll. */
+    clerk: async (login, status) => {
+      const { token: own } = await call('POST', '/v1/login', { login, password: PASSWORD })
+      const clerk = new Agent(call, own)
+      await clerk.start(status)
+      return clerk
+    },
+    visitor: (fields, language = 'zh-CN') => new Visitor(server, fields, language),
+    account: async (id) => (await admin('GET', '/v1/agents')).agents.find((one) => one.id === id),
+    summary: async (id) => (await admin('GET', `/v1/conversations/${id}`)).conversation,
+  }
+}
+
+/** A visitor without a page. */
+class Visitor {
+  keys = 0
+
+  constructor(server, fields, language) {
+    Object.assign(this, { server, fields, language })
+  }
+
+  async post(frames) {
+    this.token ??= await this.introduce()
+    const hello = { type: 'hello', protocol: 1, token: this.token, resume: [], client: 'e2e' }
+    const answer = await this.server.call('POST', '/v1/commands', { frames: [hello, ...frames] }, this.token)
+    const refused = answer.frames.find((frame) => frame.type === 'error')
+    assert.equal(refused, undefined)
+    return answer.frames
+  }
+
+  async introduce() {
+    const { base } = this.server
+    const response = await fetch(`${base}/v1/visitors`, {
+      method: 'POST', body: JSON.stringify({ site: 'demo' }),
+      headers: { 'content-type': 'application/json', origin: base },
+    })
+    return (await response.json()).token
+  }
+
+  key() {
+    this.keys += 1
+    return `visitor-${this.keys}`
+  }
+
+  async opens(text) {
+    const open = {
+      type: 'open', key: this.key(), fields: this.fields, text, language: this.language,
+      page: `${this.server.base}/demo/demo`,
+    }
+    const frames = await this.post([open])
+    this.conversation = frames.find((frame) => frame.type === 'ack').conversation
+    return this.conversation
+  }
+
+  says(text) {
+    return this.post([{ type: 'send', key: this.key(), conversation: this.conversation, text }])
+  }
+
+  types(on = true) {
+    return this.post([{ type: 'typing', conversation: this.conversation, on }])
+  }
+
+  rates(score, comment) {
+    return this.post([{ type: 'rate', key: this.key(), conversation: this.conversation, score, comment }])
+  }
+}
+
+/** Chromium; `problems` holds whatever a page wrote to its log, was refused or violated. */
+export async function startBrowser(base) {
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+      '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  })
+  const problems = []
+  async function watch(page) {
+    page.setDefaultTimeout(DEADLINE_MS)
+    const note = (text) => {
+      if (!page.context().expectErrors) problems.push(`${new URL(page.url() || base).pathname}: ${text}`)
+    }
+    page.on('console', (m) => { if (['error', 'warning'].includes(m.type())) note(m.text()) })
+    page.on('pageerror', (error) => note(error.message))
+    page.on('response', (r) => { if (r.status() === 404) note(`404 ${r.url()}`) })
+    await page.addInitScript(() => {
+      addEventListener('securitypolicyviolation', (e) => {
+        // eslint-disable-next-line no-console
+        console.error(`CSP: ${e.violatedDirective} ${e.blockedURI} ${e.sourceFile}:${e.lineNumber}`)
+      })
+    })
+    return page
+  }
+  async function open(path, options = {}) {
+    const { context: given, ...rest } = options
+    const context = given ?? await browser.newContext({
+      viewport: { width: 1440, height: 900 }, locale: 'zh-CN', timezoneId: 'Asia/Shanghai', ...rest,
+    })
+    const page = await watch(await context.newPage())
+    await page.goto(base + path)
+    return page
+  }
+  return { browser, problems, open, watch }
+}
+
+export async function signIn(page, login, password = PASSWORD) {
+  await page.locator('input[name=login]').fill(login)
+  await page.locator('input[name=password]').fill(password)
+  await page.locator('button[type=submit]').click()
+  await page.locator('.rail').waitFor()
+}
+
+/** Picks a status in one's own menu; done when the menu's button says it. */
+export async function setStatus(page, words) {
+  await page.locator('.rail .me').click()
+  await page.getByRole('menuitem', { name: words, exact: true }).click()
+  await page.locator(`.rail .me[aria-label*="${words}"]`).waitFor()
+}
+
+/** Runs checks; where one fails, every open page is kept as a picture. The suite goes on and fails at its end, or at once
+ * when `most` have failed. */
+export function checker(browser, name, most = 1) {
+  const failed = []
+  const check = async (what, act) => {
+    const start = Date.now()
+    try {
+      await act()
+    } catch (error) {
+      const pages = browser.contexts().flatMap((context) => context.pages())
+      for (const [n, page] of pages.entries()) {
+        await page.screenshot({ path: `${shots}${name}-failed-${failed.length}-${n}.png` }).catch(() => undefined)
+      }
+      process.stdout.write(`not ok  ${what}: ${error.stack}\n`)
+      failed.push(what)
+      if (failed.length >= most) throw new Error(`failed: ${failed.join('; ')}`)
+      return
+    }
+    process.stdout.write(`ok  ${what} (${((Date.now() - start) / 1000).toFixed(1)} s)\n`)
+  }
+  check.failed = failed
+  return check
+}
