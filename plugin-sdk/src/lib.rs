@@ -27,6 +27,7 @@
 
 #[doc(hidden)]
 pub mod bindings;
+pub mod text;
 
 pub use serde;
 use serde::de::DeserializeOwned;
@@ -162,26 +163,47 @@ macro_rules! export_point {
     };
 }
 
-/// Makes the component's exports from a [`Routing`].
+/// Puts the config's JSON Schema into the component, where the host looks for it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! embed_schema {
+    ($file:literal) => {
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            #[used]
+            #[unsafe(link_section = "kefu:config-schema")]
+            static SCHEMA: [u8; ::core::include_bytes!($file).len()] =
+                *::core::include_bytes!($file);
+        };
+        #[cfg(not(target_family = "wasm"))]
+        const _: &[u8] = ::core::include_bytes!($file);
+    };
+}
+
+/// Makes the component's exports from a [`Routing`]. `schema:` is the path, from this source file, of a JSON Schema
+/// that the host holds every config against before the plugin sees it.
 #[macro_export]
 macro_rules! export_routing {
-    ($plugin:ty) => {
+    ($plugin:ty $(, schema: $file:literal)?) => {
         $crate::export_point!($plugin, routing, Routing, rank, Ranking);
+        $($crate::embed_schema!($file);)?
     };
 }
 
-/// Makes the component's exports from a [`Filter`].
+/// Makes the component's exports from a [`Filter`]; `schema:` as with [`export_routing`].
 #[macro_export]
 macro_rules! export_filter {
-    ($plugin:ty) => {
+    ($plugin:ty $(, schema: $file:literal)?) => {
         $crate::export_point!($plugin, filter, Filter, judge, Verdict);
+        $($crate::embed_schema!($file);)?
     };
 }
 
-/// Makes the component's exports from an [`Inspection`].
+/// Makes the component's exports from an [`Inspection`]; `schema:` as with [`export_routing`].
 #[macro_export]
 macro_rules! export_inspection {
-    ($plugin:ty) => {
+    ($plugin:ty $(, schema: $file:literal)?) => {
         $crate::export_point!($plugin, inspection, Inspection, inspect, Scorecard);
+        $($crate::embed_schema!($file);)?
     };
 }

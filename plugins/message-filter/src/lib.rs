@@ -4,15 +4,14 @@
 //! points back into the text as it was given. A word that begins or ends in an ASCII letter or digit only counts at the
 //! edge of a word ("ass" is not in "class"). It does not judge meaning, and it does not read what people spell out.
 
-mod fold;
 mod personal;
 mod words;
 
 use kefu_plugin_sdk::Filter;
 use kefu_plugin_sdk::filter::{Action, Hit, Input, Verdict};
+use kefu_plugin_sdk::text::Folded;
 use serde::Deserialize;
 
-use fold::Folded;
 use words::Words;
 
 /// Hits reported at most; everything found is acted on.
@@ -137,7 +136,7 @@ fn starred(text: &str, folded: &Folded, found: &[Found]) -> String {
     out
 }
 
-kefu_plugin_sdk::export_filter!(MessageFilter);
+kefu_plugin_sdk::export_filter!(MessageFilter, schema: "../config.schema.json");
 
 #[cfg(test)]
 mod tests;

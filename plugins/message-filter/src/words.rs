@@ -1,6 +1,7 @@
 //! Word lists: found by first character, then compared.
 
-use crate::fold::{Folded, fold, is_zero_width};
+use kefu_plugin_sdk::text::{self, Folded};
+
 use crate::{Act, Found};
 
 const MOST_WORDS: usize = 20_000;
@@ -24,8 +25,7 @@ impl Words {
         let lists = [("block", block, Act::Block), ("mask", mask, Act::Mask)];
         for (name, list, act) in lists {
             for (index, word) in list.iter().enumerate() {
-                let folded: Vec<char> =
-                    word.trim().chars().filter(|c| !is_zero_width(*c)).map(fold).collect();
+                let folded = text::word(word);
                 if folded.is_empty() || folded.len() > LONGEST {
                     return Err(format!("{name}[{index}]: a word has 1 to {LONGEST} characters"));
                 }
@@ -52,7 +52,7 @@ impl Words {
             }
             let from = self.sorted.partition_point(|(word, _)| word[0] < c);
             for (word, act) in self.sorted[from..].iter().take_while(|(word, _)| word[0] == c) {
-                if is_here(text, first, word) {
+                if text.holds(first, word) {
                     let last = first + word.len() - 1;
                     found.push(Found { rule: "word", first, last, act: *act, keep: (0, 0) });
                 }
@@ -60,15 +60,4 @@ impl Words {
         }
         found
     }
-}
-
-fn is_here(text: &Folded, first: usize, word: &[char]) -> bool {
-    let end = first + word.len();
-    let edge = |inner: char, outer: char| {
-        !(inner.is_ascii_alphanumeric() && outer.is_ascii_alphanumeric())
-    };
-    end <= text.len()
-        && word.iter().enumerate().all(|(i, c)| text.at(first + i) == *c)
-        && (first == 0 || edge(word[0], text.at(first - 1)))
-        && (end == text.len() || edge(word[word.len() - 1], text.at(end)))
 }

@@ -1,27 +1,37 @@
 //! The shipped inspector: rules and a scorecard.
 //!
 //! Six items share 100 points: greeting, first response, gaps, closing, forbidden words, unanswered questions. The
-//! score is the sum of the items; each finding points to the line it is about. Where nobody answered there is nothing
-//! to judge but the silence.
+//! score is the sum of the items; each finding points to the line it is about. An agent who said nothing gets no points
+//! at all, unless the visitor left before anybody could have answered: then there is nothing to judge. Rules read the
+//! form, not the meaning: an answer may still be wrong.
 
+mod questions;
 mod rules;
+mod talk;
 
 use kefu_plugin_sdk::Inspection;
-use kefu_plugin_sdk::inspection::{Finding, Input, Item, Line, Scorecard, Speaker};
+use kefu_plugin_sdk::inspection::{Finding, Input, Item, Scorecard};
 use serde::Deserialize;
+
+use talk::Talk;
+
+/// Findings reported at most; all of them count.
+const MOST_FINDINGS: usize = 200;
 
 /// The operator's document: `config.schema.json` beside this crate describes it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The first answer should come within, ms from the assignment.
+    /// The first answer should come within, ms from the visitor's first line or the assignment after it.
     pub first_response_ms: u64,
     /// Later answers should come within, ms.
     pub gap_ms: u64,
-    /// One of these should be in the first answer.
+    /// One of these should be in the agent's first two lines.
     pub greetings: Vec<String>,
-    /// One of these should be in the last two things said.
+    /// One of these should be in the agent's last two lines.
     pub closings: Vec<String>,
+    /// These ask for patience: a line of nothing else answers no question.
+    pub holding: Vec<String>,
     /// None of these may be said by an agent.
     pub forbidden: Vec<String>,
     /// Points of each item.
@@ -65,9 +75,90 @@ impl Default for Config {
         Self {
             first_response_ms: 30_000,
             gap_ms: 60_000,
-            greetings: words(&["您好", "你好", "欢迎", "hello", "hi", "welcome", "good"]),
-            closings: words(&["再见", "祝您", "感谢", "谢谢", "bye", "thank", "have a"]),
-            forbidden: words(&["不知道", "不归我管", "随便你", "not my problem", "shut up"]),
+            greetings: words(&[
+                "您好",
+                "你好",
+                "早上好",
+                "上午好",
+                "中午好",
+                "下午好",
+                "晚上好",
+                "欢迎",
+                "很高兴为您服务",
+                "请问有什么可以帮您",
+                "请问有什么可以帮到您",
+                "hello",
+                "hi",
+                "hey",
+                "welcome",
+                "good morning",
+                "good afternoon",
+                "good evening",
+                "thanks for contacting",
+                "thank you for contacting",
+                "how can i help you",
+                "how may i help you",
+            ]),
+            closings: words(&[
+                "再见",
+                "拜拜",
+                "祝您",
+                "祝你",
+                "感谢",
+                "谢谢",
+                "不客气",
+                "还有其他可以帮您",
+                "还有什么可以帮您",
+                "bye",
+                "goodbye",
+                "thanks",
+                "thank you",
+                "you're welcome",
+                "you are welcome",
+                "my pleasure",
+                "have a good",
+                "have a great",
+                "have a nice",
+                "take care",
+                "anything else",
+            ]),
+            holding: words(&[
+                "稍等",
+                "稍候",
+                "等一下",
+                "等一会",
+                "我查一下",
+                "我看一下",
+                "帮您查",
+                "帮你查",
+                "one moment",
+                "one second",
+                "one minute",
+                "just a moment",
+                "just a second",
+                "just a minute",
+                "hold on",
+                "please wait",
+                "bear with me",
+                "let me check",
+                "let me see",
+                "let me look",
+                "i'll check",
+                "i will check",
+            ]),
+            forbidden: words(&[
+                "不归我管",
+                "不关我事",
+                "不关我的事",
+                "关我什么事",
+                "爱买不买",
+                "爱要不要",
+                "闭嘴",
+                "not my problem",
+                "none of my business",
+                "shut up",
+                "i don't care",
+            ]),
             points: Points::default(),
         }
     }
@@ -76,7 +167,26 @@ impl Default for Config {
 /// The inspector.
 #[derive(Debug)]
 pub struct QualityInspector {
-    config: Config,
+    settings: Settings,
+}
+
+/// The config with its words folded once.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    first_response_ms: u64,
+    gap_ms: u64,
+    greetings: Vec<Word>,
+    closings: Vec<Word>,
+    holding: Vec<Word>,
+    forbidden: Vec<Word>,
+    points: Points,
+}
+
+/// A word as the operator wrote it, and as texts are searched for it.
+#[derive(Debug)]
+pub(crate) struct Word {
+    given: String,
+    folded: Vec<char>,
 }
 
 /// One rule's verdict: thousandths of its points, and what it found.
@@ -88,7 +198,7 @@ pub(crate) struct Judged {
 impl Inspection for QualityInspector {
     type Config = Config;
 
-    fn configure(mut config: Config) -> Result<Self, String> {
+    fn configure(config: Config) -> Result<Self, String> {
         let p = config.points;
         let all =
             [p.greeting, p.first_response, p.gaps, p.closing, p.forbidden_words, p.unanswered];
@@ -99,52 +209,55 @@ impl Inspection for QualityInspector {
         if config.first_response_ms == 0 || config.gap_ms == 0 {
             return Err("first_response_ms and gap_ms must be at least 1".into());
         }
-        for list in [&mut config.greetings, &mut config.closings, &mut config.forbidden] {
-            for word in list {
-                *word = word.trim().to_lowercase();
-                if word.is_empty() {
-                    return Err("a word is empty".into());
-                }
-            }
-        }
-        Ok(Self { config })
+        let settings = Settings {
+            first_response_ms: config.first_response_ms,
+            gap_ms: config.gap_ms,
+            greetings: words("greetings", &config.greetings)?,
+            closings: words("closings", &config.closings)?,
+            holding: words("holding", &config.holding)?,
+            forbidden: words("forbidden", &config.forbidden)?,
+            points: config.points,
+        };
+        Ok(Self { settings })
     }
 
     fn inspect(&self, input: &Input) -> Result<Option<Scorecard>, String> {
-        let said: Vec<&Line> = input
-            .lines
-            .iter()
-            .filter(|line| line.kind == "message" && line.by != Speaker::System)
-            .collect();
-        if said.is_empty() {
+        let talk = Talk::new(&input.lines);
+        let Some(first) = talk.said.first() else { return Ok(None) };
+        let silent = talk.by_agent().next().is_none();
+        if silent && talk.left_within(first.at, self.settings.first_response_ms) {
             return Ok(None);
         }
-        let (config, points) = (&self.config, self.config.points);
-        let rules = [
-            ("greeting", points.greeting, rules::greeting(config, &said)),
-            (
-                "first_response",
-                points.first_response,
-                rules::first_response(config, &input.lines, &said),
-            ),
-            ("gaps", points.gaps, rules::gaps(config, &said)),
-            ("closing", points.closing, rules::closing(config, &said)),
-            ("forbidden_words", points.forbidden_words, rules::forbidden(config, &said)),
-            ("unanswered", points.unanswered, rules::unanswered(&said)),
-        ];
+        let (settings, points) = (&self.settings, self.settings.points);
         let mut card = Scorecard { score: 0, items: Vec::new(), findings: Vec::new() };
-        for (rule, max, judged) in rules {
-            let got = (u32::from(max) * judged.share.min(1000) / 1000) as u8;
+        for (rule, max, judged) in [
+            ("greeting", points.greeting, rules::greeting(settings, &talk)),
+            ("first_response", points.first_response, rules::first_response(settings, &talk)),
+            ("gaps", points.gaps, rules::gaps(settings, &talk)),
+            ("closing", points.closing, rules::closing(settings, &talk)),
+            ("forbidden_words", points.forbidden_words, rules::forbidden(settings, &talk)),
+            ("unanswered", points.unanswered, questions::unanswered(settings, &talk)),
+        ] {
+            let share = if silent { 0 } else { judged.share.min(1000) };
+            let got = (u32::from(max) * share / 1000) as u8;
             card.score += got;
             card.items.push(Item { rule: rule.into(), points: got, max });
             card.findings.extend(judged.findings);
         }
-        card.findings.truncate(200);
+        card.findings.truncate(MOST_FINDINGS);
         Ok(Some(card))
     }
 }
 
-kefu_plugin_sdk::export_inspection!(QualityInspector);
+fn words(list: &str, given: &[String]) -> Result<Vec<Word>, String> {
+    let word = |(index, text): (usize, &String)| {
+        let word = Word::new(text);
+        if word.folded.is_empty() { Err(format!("{list}[{index}]: is empty")) } else { Ok(word) }
+    };
+    given.iter().enumerate().map(word).collect()
+}
+
+kefu_plugin_sdk::export_inspection!(QualityInspector, schema: "../config.schema.json");
 
 #[cfg(test)]
 mod tests;

@@ -105,7 +105,7 @@ fn free_capacity(candidate: &Candidate) -> f64 {
     (1.0 - used).clamp(0.0, 1.0)
 }
 
-kefu_plugin_sdk::export_routing!(WeightedRouter);
+kefu_plugin_sdk::export_routing!(WeightedRouter, schema: "../config.schema.json");
 
 #[cfg(test)]
 mod tests;
