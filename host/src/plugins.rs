@@ -21,6 +21,7 @@ mod filter;
 mod generations;
 mod inspection;
 mod routing;
+mod schema;
 mod stats;
 mod store;
 

@@ -3,6 +3,7 @@
 
 mod files;
 mod frames;
+mod plugins;
 mod replay;
 mod resume;
 mod talk;

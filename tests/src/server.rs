@@ -171,6 +171,12 @@ impl Server {
         self.child.as_ref().map(Child::id)
     }
 
+    /// The program it runs, for what an operator does beside it.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Its data directory.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {

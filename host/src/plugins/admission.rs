@@ -75,12 +75,13 @@ fn candidate(agent: AgentId) -> Candidate {
     }
 }
 
-/// Empty, plain, full-width and zero-width, with every kind of personal data, and as long as a message may be.
+/// Empty, plain, full-width and zero-width, with every kind of personal data, and as long as a message may be: also made
+/// to keep a search for numbers or addresses busy.
 fn filter_cases() -> Vec<FilterInput> {
     let Some(site) = SiteId::new(1) else { return Vec::new() };
     let full = "\u{ff11}\u{ff13}\u{ff18}\u{200b}00138000 \u{1f600} 你好";
     let data = "13800138000 11010519491231002X 4111111111111111 a@example.com";
-    ["", "hello", full, data, &"长".repeat(1365)]
+    ["", "hello", full, data, &"长".repeat(1365), &"1 ".repeat(2048), &"a@".repeat(2048)]
         .into_iter()
         .map(|text| FilterInput {
             now: 1_750_000_000_000,

@@ -21,6 +21,10 @@ use crate::domain::plugin::Point;
 
 const TICK: Duration = Duration::from_millis(5);
 const MIB: usize = 1 << 20;
+/// Instances at one time. They cost address space only: memory is bounded by what they hold, see [`Budget`].
+const SLOTS: u32 = 256;
+/// Slots without an instance whose pages are kept for the next one, at most 1 MiB each.
+const UNUSED_SLOTS: u32 = 16;
 
 /// One engine for the whole process.
 #[derive(Clone)]
@@ -77,14 +81,13 @@ impl Runner {
     pub(super) fn new(config: &PluginsConfig) -> Result<Self, String> {
         let each = config.instance_memory_mb as usize * MIB;
         let most = (config.total_memory_mb as usize * MIB).max(each);
-        let slots = u32::try_from((most / each.max(1)).clamp(1, 256)).unwrap_or(256);
         let mut pool = PoolingAllocationConfig::default();
-        pool.total_component_instances(slots)
-            .total_core_instances(slots * 4)
-            .total_memories(slots)
-            .total_tables(slots * 4)
+        pool.total_component_instances(SLOTS)
+            .total_core_instances(SLOTS * 4)
+            .total_memories(SLOTS)
+            .total_tables(SLOTS * 4)
             .max_memory_size(each)
-            .max_unused_warm_slots(slots)
+            .max_unused_warm_slots(UNUSED_SLOTS)
             .linear_memory_keep_resident(MIB)
             .pagemap_scan(Enabled::Auto);
         let mut settings = Config::new();
@@ -107,9 +110,6 @@ impl Runner {
     pub(super) fn load(&self, bytes: &[u8]) -> Result<Linked, LoadError> {
         if !bytes.starts_with(b"\0asm") {
             return Err(LoadError::NotWasm);
-        }
-        if bytes.get(4..8) == Some(&[1, 0, 0, 0]) {
-            return Err(LoadError::CoreModule);
         }
         let component = Component::from_binary(&self.engine, bytes)
             .map_err(|error| LoadError::Invalid(words(error)))?;
@@ -170,8 +170,6 @@ impl Runner {
 pub(super) enum LoadError {
     #[error("it is not WebAssembly")]
     NotWasm,
-    #[error("it is a core module, not a component")]
-    CoreModule,
     #[error("it is not a valid component: {0}")]
     Invalid(String),
     #[error("it must export exactly one of kefu's plugin interfaces, exports {0}")]

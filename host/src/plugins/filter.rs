@@ -34,6 +34,9 @@ pub(super) fn checked(text: &str, got: wit::Verdict) -> Result<Verdict, String> 
     if got.text.as_ref().is_some_and(|new| new.len() > text.len() * 4 + 64) {
         return Err("the masked text is more than four times as long".into());
     }
+    if got.text.as_ref().is_some_and(|new| new.trim().is_empty()) {
+        return Err("the masked text is empty".into());
+    }
     if got.hits.len() > MOST_HITS {
         return Err(format!("{} hits, at most {MOST_HITS}", got.hits.len()));
     }
@@ -49,3 +52,6 @@ pub(super) fn checked(text: &str, got: wit::Verdict) -> Result<Verdict, String> 
     }
     Ok(Verdict { action, text: got.text, hits })
 }
+
+#[cfg(test)]
+mod tests;

@@ -91,7 +91,10 @@ fn check_place(lines: &[Line], seq: Option<u64>, span: Option<(u32, u32)>) -> Re
         .ok_or_else(|| format!("there is no line {seq}"))?;
     let Some((start, end)) = span else { return Ok(()) };
     match line.text.get(start as usize..end as usize) {
-        Some(_) => Ok(()),
-        None => Err(format!("span {start}..{end} does not fit line {seq}")),
+        Some(part) if !part.is_empty() => Ok(()),
+        _ => Err(format!("span {start}..{end} does not fit line {seq}")),
     }
 }
+
+#[cfg(test)]
+mod tests;

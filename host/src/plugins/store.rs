@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::admission;
 use super::generations::Ready;
-use super::{Install, Parts, Plugins, Refused};
+use super::{Install, Parts, Plugins, Refused, schema};
 use crate::domain::ids::GenerationId;
 use crate::domain::plugin::Point;
 use crate::runtime;
@@ -15,6 +15,8 @@ use crate::storage::{Generation, Stage};
 const LARGEST_COMPONENT: usize = 16 << 20;
 const LARGEST_CONFIG: usize = 256 << 10;
 const LONGEST_NAME: usize = 64;
+/// How a core module begins, as opposed to a component.
+const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
 impl Plugins {
     /// Checks a component with its config, asks it the admission cases, and keeps it. It does not serve yet.
@@ -24,13 +26,14 @@ impl Plugins {
     pub async fn install(&self, install: Install) -> Result<Generation, Refused> {
         let parts = self.parts()?;
         check_size(&install)?;
+        let component = wrapped(install.component).await?;
         let id = GenerationId::new(runtime::fresh_id(&parts.clock))
             .ok_or_else(|| Refused::Rejected("no id could be made".into()))?;
         let mut row = Generation {
             id,
             number: 0,
             point: Point::Routing,
-            digest: hex(&Sha256::digest(&install.component)),
+            digest: hex(&Sha256::digest(&component)),
             name: install.name,
             plugin_version: install.version,
             config: install.config,
@@ -43,7 +46,6 @@ impl Plugins {
             fault: None,
         };
         let _one = parts.compiling.lock().await;
-        let component: Arc<[u8]> = install.component.into();
         let ready = compile(parts, row.clone(), Arc::clone(&component), true).await?;
         row = ready.row;
         row.number = parts.storage.add_generation(&row, &component).await?;
@@ -140,6 +142,26 @@ impl Parts {
     }
 }
 
+/// What cargo builds for `wasm32-unknown-unknown` is a core module that says which point it serves: it is made a
+/// component here, so that an author needs no further tool.
+async fn wrapped(bytes: Vec<u8>) -> Result<Arc<[u8]>, Refused> {
+    if !bytes.starts_with(CORE_MODULE) {
+        return Ok(bytes.into());
+    }
+    let work = move || {
+        wit_component::ComponentEncoder::default()
+            .module(&bytes)
+            .and_then(|encoder| encoder.validate(true).encode())
+    };
+    let refuse = |why: String| {
+        Refused::Rejected(format!("it is a core module that cannot be made a component: {why}"))
+    };
+    let made =
+        tokio::task::spawn_blocking(work).await.map_err(|error| refuse(error.to_string()))?;
+    // The chain of causes, one after the other.
+    made.map(Into::into).map_err(|error| refuse(format!("{error:#}")))
+}
+
 /// Compiles off the hot threads; with `examined`, also asks the admission cases.
 async fn compile(
     parts: &Parts,
@@ -151,6 +173,7 @@ async fn compile(
     let work = move || {
         let linked =
             runner.load(&component).map_err(|error| Refused::Rejected(error.to_string()))?;
+        schema::check(&component, &row.config).map_err(Refused::Rejected)?;
         row.point = linked.point();
         if row.fuel == 0 {
             (row.fuel, row.deadline_ms) = budgets.of(row.point);

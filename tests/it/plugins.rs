@@ -1,0 +1,131 @@
+//! Plugins on a running server, as an operator handles them: `kefu plugin …`, fall-backs, quarantine, restart.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::bail;
+use kefu_tests::client::Carrier;
+use kefu_tests::http::Ask;
+use kefu_tests::server::{Server, Setup};
+use serde_json::Value;
+use tokio::time::sleep;
+
+const PAUSE: Duration = Duration::from_millis(50);
+/// Pauses until a wait is given up: 20 s.
+const PATIENCE: u32 = 400;
+
+/// A file that `cargo xtask plugins` builds.
+fn built(path: &str) -> PathBuf {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target").join(path);
+    assert!(file.is_file(), "{} is missing: run `cargo xtask plugins`", file.display());
+    file
+}
+
+/// `kefu plugin` beside the running server: what it says, and whether it was content.
+fn kefu(server: &Server, words: &[&str]) -> anyhow::Result<(bool, String)> {
+    let output = Command::new(server.program())
+        .arg("plugin")
+        .args(words)
+        .env("KEFU__SERVER__DATA_DIR", server.data_dir())
+        .output()?;
+    let said = [output.stdout, output.stderr].concat();
+    Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+}
+
+fn installs(server: &Server, file: &Path, config: &str) -> anyhow::Result<(bool, String)> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("config.json");
+    std::fs::write(&path, config)?;
+    let (file, path) = (file.display().to_string(), path.display().to_string());
+    kefu(server, &["install", &file, "--plugin-config", &path, "--activate"])
+}
+
+/// The decision that a new conversation got, and the conversation's agent.
+async fn decision(server: &Server) -> anyhow::Result<Value> {
+    let visitor = server.visitor(Carrier::WebSocket).await?;
+    let conversation = visitor.opens().await?;
+    visitor.sees(&conversation, "assigned").await?;
+    let token = server.agent_token("admin").await?;
+    let path = format!("/v1/conversations/{conversation}/decisions");
+    // It is recorded right after the assignment is seen.
+    for _ in 0..PATIENCE {
+        let answer = server.asks(Ask::get(&path).bearer(&token)).await?.ok()?;
+        if !answer.json["decisions"][0].is_null() {
+            return Ok(answer.json["decisions"][0].clone());
+        }
+        sleep(PAUSE).await;
+    }
+    bail!("no decision of {conversation} was recorded")
+}
+
+/// Waits until `kefu plugin list` has a line with all of these words.
+async fn lists(server: &Server, words: &[&str]) -> anyhow::Result<()> {
+    let mut said = String::new();
+    for _ in 0..PATIENCE {
+        said = kefu(server, &["list"])?.1;
+        if said.lines().any(|line| words.iter().all(|word| line.contains(word))) {
+            return Ok(());
+        }
+        sleep(PAUSE).await;
+    }
+    bail!("no line with {words:?}: {said}")
+}
+
+#[tokio::test]
+async fn a_policy_that_traps_costs_nobody_an_agent() -> anyhow::Result<()> {
+    let server =
+        Server::start(Setup::default().with("KEFU__PLUGINS__QUARANTINE_AFTER", "2")).await?;
+    let _agent = server.agent("agent1", Carrier::WebSocket).await?;
+    let hostile = built("plugin-tests/hostile.wasm");
+    let (content, said) = installs(&server, &hostile, r#"{"deed":"trap"}"#)?;
+    assert!(content && said.contains("hostile 0.1.0") && said.contains("serves"), "{said}");
+    for _ in 0..2 {
+        let decision = decision(&server).await?;
+        assert_eq!(decision["outcome"], "fault");
+        assert_eq!(decision["factor_names"][0], "free", "the built-in policy answered");
+        assert!(decision["chosen"].is_string() && decision["generation"].is_null(), "{decision}");
+    }
+    lists(&server, &["hostile", "quarantined"]).await?;
+    lists(&server, &["weighted-router", "active"]).await?;
+    assert_eq!(decision(&server).await?["outcome"], "answered", "the one before serves again");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_swapped_in_serves_and_comes_back_after_a_crash() -> anyhow::Result<()> {
+    let mut server = Server::start(Setup::default()).await?;
+    let core_module = built("wasm32-unknown-unknown/plugin/hostile.wasm");
+    let (content, said) = installs(&server, &core_module, r#"{"deed":"reverse"}"#)?;
+    assert!(content, "{said}");
+    let (_, before) = kefu(&server, &["list"])?;
+    server.kill();
+    server.starts().await?;
+    let (_, after) = kefu(&server, &["list"])?;
+    assert_eq!(after, before);
+    let _agent = server.agent("agent1", Carrier::WebSocket).await?;
+    let decision = decision(&server).await?;
+    assert_eq!(decision["outcome"], "answered", "{decision}");
+    assert!(decision["generation"].is_string(), "{decision}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_refusal_says_why_and_changes_nothing() -> anyhow::Result<()> {
+    let server = Server::start(Setup::default()).await?;
+    let (_, before) = kefu(&server, &["list"])?;
+    let router = built("plugins/weighted-router.wasm");
+    let not_wasm = server.data_dir().join("../not.wasm");
+    std::fs::write(&not_wasm, "MZ")?;
+    for (file, config, words) in [
+        (router.clone(), r#"{"load":2}"#, "config: /load: 2 is greater than the maximum of 1"),
+        (router.clone(), r#"{"lode":1}"#, "'lode' was unexpected"),
+        (router, r#"{"load":0.5}"#, "must be 1"),
+        (not_wasm, "{}", "not WebAssembly"),
+    ] {
+        let (content, said) = installs(&server, &file, config)?;
+        assert!(!content && said.contains(words), "{said}");
+    }
+    assert_eq!(kefu(&server, &["list"])?.1, before);
+    Ok(())
+}
