@@ -72,7 +72,7 @@ const DOING: [&str; 15] = [
 const DOERS: [&str; 12] =
     ["i", "you", "we", "they", "he", "she", "it", "there", "the", "this", "my", "your"];
 /// Whether anybody is there is no question about anything.
-const PINGS: [&str; 8] = [
+pub(crate) const PINGS: [&str; 8] = [
     "在吗",
     "在么",
     "有人吗",
@@ -93,17 +93,17 @@ const LEAST_REPEATED: usize = 4;
 pub(crate) fn unanswered(settings: &Settings, talk: &Talk) -> Judged {
     let mut judged = Judged { share: 1000, findings: vec![] };
     let mut asked = 0;
+    let replies = next_replies(settings, talk);
     for (place, question) in talk.said.iter().enumerate() {
-        if question.by_agent || !asks(&question.text, &settings.greetings) {
+        if question.by_agent || !asks(&question.text, settings) {
             continue;
         }
         asked += 1;
-        let later = &talk.said[place + 1..];
-        let facts = match later.iter().position(|said| said.by_agent && answers(settings, said)) {
+        let facts = match replies[place] {
             None if talk.left_within(question.at, settings.gap_ms) => continue,
             None => vec![],
             // Later on the same words may well be about something else.
-            Some(reply) => match later[reply + 1..].iter().find(|said| !said.by_agent) {
+            Some(reply) => match talk.said[reply + 1..].iter().find(|said| !said.by_agent) {
                 Some(next) if again(question, next) => {
                     vec![fact("asked_again", &next.seq.to_string())]
                 }
@@ -118,12 +118,25 @@ pub(crate) fn unanswered(settings: &Settings, talk: &Talk) -> Judged {
     judged
 }
 
-/// Whether a line asks something.
-fn asks(text: &Folded, greetings: &[Word]) -> bool {
-    let pings: Vec<Word> = PINGS.iter().map(|ping| Word::new(ping)).collect();
-    if units(text, &[greetings, &pings]).0 == 0 {
-        return false;
+/// For every line, the next one that answers. Each line is read once, however many questions are open.
+fn next_replies(settings: &Settings, talk: &Talk) -> Vec<Option<usize>> {
+    let mut next = None;
+    let mut replies = vec![None; talk.said.len()];
+    for (place, said) in talk.said.iter().enumerate().rev() {
+        replies[place] = next;
+        if said.by_agent && answers(settings, said) {
+            next = Some(place);
+        }
     }
+    replies
+}
+
+/// Whether a line asks something.
+fn asks(text: &Folded, settings: &Settings) -> bool {
+    asks_by_form(text) && units(text, &[&settings.greetings, &settings.pings]).0 > 0
+}
+
+fn asks_by_form(text: &Folded) -> bool {
     let ends = |at: usize| ".!?;\n。；".contains(text.at(at));
     let mut first = 0;
     for end in 0..=text.len() {

@@ -326,3 +326,12 @@ fn bad_configs_are_refused_with_the_place() {
         assert!(refused.contains(words), "{refused}");
     }
 }
+
+#[test]
+fn many_open_questions_are_read_once() {
+    let lines: Vec<Line> = (1..=5000).map(|seq| line(seq, seq, V, "什么时候发货？")).collect();
+    let begun = std::time::Instant::now();
+    let card = inspect([vec![line(0, 0, A, "您好")], lines].concat()).unwrap();
+    assert_eq!((points(&card, "unanswered"), card.findings.len()), (0, 200));
+    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
+}

@@ -1,0 +1,93 @@
+//! The words that the rules look for when the operator names none.
+
+/// Greet.
+pub(crate) const GREETINGS: [&str; 22] = [
+    "您好",
+    "你好",
+    "早上好",
+    "上午好",
+    "中午好",
+    "下午好",
+    "晚上好",
+    "欢迎",
+    "很高兴为您服务",
+    "请问有什么可以帮您",
+    "请问有什么可以帮到您",
+    "hello",
+    "hi",
+    "hey",
+    "welcome",
+    "good morning",
+    "good afternoon",
+    "good evening",
+    "thanks for contacting",
+    "thank you for contacting",
+    "how can i help you",
+    "how may i help you",
+];
+
+/// Take leave.
+pub(crate) const CLOSINGS: [&str; 21] = [
+    "再见",
+    "拜拜",
+    "祝您",
+    "祝你",
+    "感谢",
+    "谢谢",
+    "不客气",
+    "还有其他可以帮您",
+    "还有什么可以帮您",
+    "bye",
+    "goodbye",
+    "thanks",
+    "thank you",
+    "you're welcome",
+    "you are welcome",
+    "my pleasure",
+    "have a good",
+    "have a great",
+    "have a nice",
+    "take care",
+    "anything else",
+];
+
+/// Ask for patience.
+pub(crate) const HOLDING: [&str; 22] = [
+    "稍等",
+    "稍候",
+    "等一下",
+    "等一会",
+    "我查一下",
+    "我看一下",
+    "帮您查",
+    "帮你查",
+    "one moment",
+    "one second",
+    "one minute",
+    "just a moment",
+    "just a second",
+    "just a minute",
+    "hold on",
+    "please wait",
+    "bear with me",
+    "let me check",
+    "let me see",
+    "let me look",
+    "i'll check",
+    "i will check",
+];
+
+/// Are never said to a visitor.
+pub(crate) const FORBIDDEN: [&str; 11] = [
+    "不归我管",
+    "不关我事",
+    "不关我的事",
+    "关我什么事",
+    "爱买不买",
+    "爱要不要",
+    "闭嘴",
+    "not my problem",
+    "none of my business",
+    "shut up",
+    "i don't care",
+];
