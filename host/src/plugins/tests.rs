@@ -35,7 +35,7 @@ async fn world_with(fuel: u64, deadline_ms: u32) -> World {
     let dir = tempfile::tempdir().unwrap();
     let storage = storage::open(dir.path()).await.unwrap();
     let calls = (fuel, deadline_ms);
-    let budgets = Budgets { routing: calls, filter: calls, ..Budgets::default() };
+    let budgets = Budgets { routing: calls, filter: calls, ..PluginsConfig::default().budgets };
     let config = PluginsConfig { quarantine_after: 3, budgets, ..PluginsConfig::default() };
     let plugins = Plugins::open(Arc::clone(&storage), config, Clock::system()).await.unwrap();
     World { plugins, storage, _dir: dir }
