@@ -27,7 +27,7 @@ class View implements Panel {
   private readonly head = h('header')
   private readonly banner = h('div.banner', { role: 'status', hidden: true })
   private readonly middle = h('div.body')
-  private readonly menu = h('div.menu', { hidden: true, role: 'menu' })
+  private readonly menu = h('div.menu', { hidden: true })
   private readonly log: Log
   private readonly composer: Composer
   private readonly started = Date.now()
@@ -190,6 +190,8 @@ class View implements Panel {
     for (const gesture of GESTURES) on(window, gesture, armSound)
     this.panel.addEventListener('keydown', (event) => {
       if (event.key !== 'Escape' || event.isComposing) return
+      // Else it would also count as "back" and close the panel under the menu.
+      event.preventDefault()
       if (this.menu.hidden) context.toggle(false)
       else this.openMenu()
     })
@@ -296,7 +298,7 @@ class View implements Panel {
     }, text)
     const mute = session.recall('mute')
     const test = h('p', { role: 'status' })
-    put(menu,
+    put(menu, h('div', { role: 'menu' },
       item(mute ? t.sound_on : t.sound_off, () => session.remember('mute', mute ? undefined : '1')),
       item(t.menu_lang, () => {
         session.remember('locale', locale === 'en' ? 'zh-CN' : 'en')
@@ -307,8 +309,7 @@ class View implements Panel {
       h('button', {
         role: 'menuitem', onclick: () =>
           void selfTest(test, session, new URL(`/v1/sites/${encodeURIComponent(options.site)}/widget`, base)),
-      }, t.link_test),
-      test)
+      }, t.link_test)), test)
     menu.querySelector('button')!.focus()
   }
 
