@@ -7,14 +7,18 @@ mod address;
 mod agents;
 mod answer;
 mod body;
+mod carriers;
+pub mod contract;
 mod conversations;
 mod cors;
+mod document;
 mod files;
 mod login;
 mod me;
 mod origin;
 mod pages;
 mod plugins;
+mod requests;
 mod rules;
 mod sites;
 mod stats;
@@ -30,6 +34,8 @@ use std::sync::Arc;
 
 use axum::Router;
 
+use contract::{Entry, Routes};
+
 use crate::auth::Auth;
 use crate::config::{self, Network};
 use crate::conversations::Conversations;
@@ -42,6 +48,7 @@ use crate::storage;
 
 pub use answer::Failure;
 pub use cors::allow_sites;
+pub use requests::watch;
 pub use who::{Admin, LocalAdmin};
 
 /// What handlers work with.
@@ -75,22 +82,44 @@ pub struct Api {
 /// A shared handle.
 pub type Shared = Arc<Api>;
 
-/// Everything under `/v1` but the two carriers, and the pages.
-pub fn routes(api: Shared) -> Router {
-    Router::new()
-        .merge(agents::routes())
-        .merge(conversations::routes())
-        .merge(files::routes())
-        .merge(login::routes())
-        .merge(me::routes())
-        .merge(plugins::routes(api.limits.plugin_bytes))
-        .merge(sites::routes())
-        .merge(stats::routes())
-        .merge(teams::routes())
-        .merge(visitors::routes())
-        .merge(widget::routes())
+/// Everything under `/v1` but the two carriers.
+fn declared(plugin_bytes: usize) -> Routes<Shared> {
+    agents::routes()
+        .and(conversations::routes())
+        .and(files::routes())
+        .and(login::routes())
+        .and(me::routes())
+        .and(plugins::routes(plugin_bytes))
+        .and(sites::routes())
+        .and(stats::routes())
+        .and(teams::routes())
+        .and(visitors::routes())
+        .and(widget::routes())
+}
+
+/// The API's routes, its document and the pages, beside `others`: routes that are served elsewhere, with what is
+/// promised about them. Whatever is asked of an address or method that is none is answered here.
+pub fn routes(api: Shared, others: Router, promised: Vec<Entry>) -> Router {
+    let (router, mut entries) = declared(api.limits.plugin_bytes).apart();
+    entries.extend(promised);
+    router
         .merge(pages::routes())
+        .with_state(api)
+        .merge(document::route(written(entries)))
+        .merge(others)
         .fallback(answer::nothing_here)
         .method_not_allowed_fallback(answer::wrong_method)
-        .with_state(api)
+}
+
+/// The OpenAPI document of the whole server.
+#[must_use]
+pub fn openapi(promised: Vec<Entry>) -> String {
+    let (_, mut entries) = declared(0).apart();
+    entries.extend(promised);
+    written(entries)
+}
+
+fn written(mut entries: Vec<Entry>) -> String {
+    entries.extend(carriers::entries());
+    document::text(&entries)
 }

@@ -86,10 +86,11 @@ impl App {
         let api = parts.api(&config);
         let health =
             Arc::new(Health { api: api.clone(), meters: parts.meters.clone(), ready: true.into() });
-        let router = api::routes(api.clone())
-            .merge(transport::routes(parts.transport.clone()))
-            .merge(health::routes(health.clone()))
-            .layer(axum::middleware::from_fn_with_state(api, api::allow_sites));
+        let (probes, promised) = health::routes(health.clone());
+        let others = transport::routes(parts.transport.clone()).merge(probes);
+        let router = api::routes(api.clone(), others, promised)
+            .layer(axum::middleware::from_fn_with_state(api, api::allow_sites))
+            .layer(axum::middleware::from_fn_with_state(parts.meters.clone(), api::watch));
         Ok(Self { config, parts, health, router })
     }
 

@@ -6,6 +6,7 @@ mod config;
 mod doctor;
 mod link;
 mod plugin;
+mod reference;
 mod serve;
 mod site;
 mod team;
@@ -54,6 +55,9 @@ enum Command {
     Config(config::Command),
     /// Check this installation and say what is wrong.
     Doctor,
+    /// What `cargo xtask generate` writes to docs/.
+    #[command(subcommand, hide = true)]
+    Reference(reference::Reference),
 }
 
 /// Reads the arguments and does what they say.
@@ -63,8 +67,10 @@ enum Command {
 pub async fn run() -> anyhow::Result<()> {
     let cli = Cli::parse();
     let path = cli.config.as_deref();
-    if let Command::Config(command) = cli.command {
-        return config::run(&command, path);
+    match &cli.command {
+        Command::Config(command) => return config::run(command, path),
+        Command::Reference(what) => return reference::run(what),
+        _ => {}
     }
     let mut config = Config::load(path)?;
     if let Some(data_dir) = cli.data_dir {
@@ -81,7 +87,7 @@ pub async fn run() -> anyhow::Result<()> {
         Command::Site(command) => site::run(command, config).await,
         Command::Plugin(command) => plugin::run(command, config).await,
         Command::Doctor => doctor::run(config).await,
-        Command::Config(_) => Ok(()),
+        Command::Config(_) | Command::Reference(_) => Ok(()),
     }
 }
 

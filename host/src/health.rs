@@ -1,5 +1,6 @@
 //! `/health/live` (the process answers), `/health/ready` (it can take work), `/metrics` (loopback or admin).
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,11 +9,11 @@ use axum::Router;
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 
-use crate::api::{self, Admin, Failure};
-use crate::domain::plugin::Point;
-use crate::plugins::PointStats;
+use crate::api::contract::{Entry, Routes, Who, op};
+use crate::api::{self, Admin, Api, Failure};
+use crate::domain::agent::Status;
+use crate::plugins::Times;
 use crate::telemetry::{Live, Meters};
 
 /// What the endpoints look at.
@@ -25,13 +26,29 @@ pub struct Health {
     pub ready: AtomicBool,
 }
 
-/// The endpoints.
-pub fn routes(health: Arc<Health>) -> Router {
-    Router::new()
-        .route("/health/live", get(|| async { "ok\n" }))
-        .route("/health/ready", get(ready))
-        .route("/metrics", get(metrics))
-        .with_state(health)
+fn declared() -> Routes<Arc<Health>> {
+    let live = op("getLive", "The process answers.", Who::Anyone).gives_bytes(200, "text/plain");
+    let is_ready = op("getReady", "It can take work; 503, in words, when not.", Who::Anyone)
+        .gives_bytes(200, "text/plain")
+        .gives_bytes(503, "text/plain");
+    let figures = op("getMetrics", "Figures for Prometheus; free from this machine.", Who::Admin)
+        .gives_bytes(200, "text/plain");
+    Routes::new()
+        .get("/health/live", || async { "ok\n" }, live)
+        .get("/health/ready", ready, is_ready)
+        .get("/metrics", metrics, figures)
+}
+
+/// The endpoints, and what is promised about them.
+pub fn routes(health: Arc<Health>) -> (Router, Vec<Entry>) {
+    let (router, entries) = declared().apart();
+    (router.with_state(health), entries)
+}
+
+/// What is promised about the endpoints.
+#[must_use]
+pub fn entries() -> Vec<Entry> {
+    declared().apart().1
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> Response {
@@ -53,30 +70,66 @@ async fn metrics(State(health): State<Arc<Health>>, request: Request) -> Result<
     if forwarded || !peer.is_some_and(|ip| ip.is_loopback()) {
         Admin::from_request_parts(&mut parts, &health.api).await?;
     }
-    let figures = health.api.sessions.figures();
-    let gauge = |name, help, value: usize| Live { name, help, kind: "gauge", value: value as u64 };
-    let counter = |name, help, value| Live { name, help, kind: "counter", value };
-    let mut live = vec![
-        gauge("kefu_sessions", "sessions on any carrier", figures.sessions),
-        gauge("kefu_connections", "open WebSockets", figures.sockets),
-        counter("kefu_slow_readers_total", "readers cut for being slow", figures.slow_readers),
-        counter("kefu_idle_sessions_total", "sessions ended for silence", figures.idle),
-        counter("kefu_heals_total", "gaps healed by reading the stream", figures.heals),
-    ];
-    live.extend(health.api.plugins.stats().iter().flat_map(of_point));
+    let live = live(&health.api).await?;
     let kind = (header::CONTENT_TYPE, "text/plain; version=0.0.4");
-    Ok(([kind], health.meters.text(&live)).into_response())
+    Ok(([kind], health.meters.text(live)).into_response())
 }
 
-fn of_point(stats: &PointStats) -> [Live; 2] {
-    let (calls, faults) = match stats.point {
-        Point::Routing => ("kefu_routing_calls_total", "kefu_routing_faults_total"),
-        Point::Filter => ("kefu_filter_calls_total", "kefu_filter_faults_total"),
-        Point::Inspection => ("kefu_inspection_calls_total", "kefu_inspection_faults_total"),
-    };
-    let counter = |name, help, value| Live { name, help, kind: "counter", value };
-    [
-        counter(calls, "calls that reached a plugin", stats.calls),
-        counter(faults, "of these, ended by a fault", stats.faults),
-    ]
+async fn live(api: &Api) -> Result<Vec<Live>, Failure> {
+    let figures = api.sessions.figures();
+    let polls = figures.sessions.saturating_sub(figures.sockets);
+    let mut live = vec![
+        Live::new("kefu_build_info", 1.0).with("version", env!("CARGO_PKG_VERSION")),
+        Live::new("kefu_sessions", figures.sockets as f64).with("carrier", "websocket"),
+        Live::new("kefu_sessions", polls as f64).with("carrier", "longpoll"),
+        Live::new("kefu_slow_readers_total", figures.slow_readers as f64),
+        Live::new("kefu_idle_sessions_total", figures.idle as f64),
+        Live::new("kefu_heals_total", figures.heals as f64),
+    ];
+    live.extend(people(api).await?);
+    for stats in api.plugins.stats() {
+        let point = stats.point.word();
+        let outcomes = [
+            ("answered", stats.answered),
+            ("no_opinion", stats.no_opinion),
+            ("error", stats.errors),
+            ("fault", stats.faults),
+            ("absent", stats.absent),
+        ];
+        live.extend(outcomes.map(|(outcome, calls)| {
+            let calls = Live::new("kefu_plugin_calls_total", calls as f64);
+            calls.with("point", point).with("outcome", outcome)
+        }));
+        live.push(Live::new("kefu_plugin_fuel_total", stats.fuel as f64).with("point", point));
+    }
+    for Times { point, buckets, sum, count } in api.plugins.times() {
+        let name = "kefu_plugin_call_duration_seconds";
+        let parts = Live::histogram(name, &buckets, sum, count);
+        live.extend(parts.into_iter().map(|part| part.with("point", point.word())));
+    }
+    Ok(live)
+}
+
+/// The queues, and who is there to empty them.
+async fn people(api: &Api) -> Result<Vec<Live>, Failure> {
+    let teams = api.storage.teams().await?;
+    let mut waiting: BTreeMap<_, u32> = teams.iter().map(|team| (team.id, 0)).collect();
+    for row in api.storage.queue(None).await? {
+        *waiting.entry(row.team).or_default() += 1;
+    }
+    let active: u32 = api.storage.loads().await?.iter().map(|(_, many)| u32::from(*many)).sum();
+    let statuses = [Status::Online, Status::Away, Status::Busy, Status::Offline];
+    let mut there = statuses.map(|status| (status, 0_u32));
+    for agent in api.storage.agents().await?.iter().filter(|one| api.presence.is_present(one.id)) {
+        let counts = there.iter_mut().filter(|(status, _)| *status == agent.status);
+        counts.for_each(|(_, many)| *many += 1);
+    }
+    let mut live = vec![Live::new("kefu_active_conversations", f64::from(active))];
+    live.extend(waiting.into_iter().map(|(team, many)| {
+        Live::new("kefu_waiting_conversations", f64::from(many)).with("team", team.to_string())
+    }));
+    live.extend(there.map(|(status, many)| {
+        Live::new("kefu_present_agents", f64::from(many)).with("status", status.word())
+    }));
+    Ok(live)
 }

@@ -29,7 +29,7 @@ use engine::{Live, Reply, Runner};
 use generations::Ready;
 use stats::Stats;
 
-pub use stats::PointStats;
+pub use stats::{PointStats, Times};
 
 /// What plugins may use.
 #[derive(Debug, Clone)]
@@ -199,6 +199,12 @@ impl Plugins {
             .into_iter()
             .map(|point| self.slot(point).stats.read(point))
             .collect()
+    }
+
+    /// How long the calls of each point took.
+    pub fn times(&self) -> [Times; 3] {
+        [Point::Routing, Point::Filter, Point::Inspection]
+            .map(|point| self.slot(point).stats.times(point))
     }
 
     fn call<R, T>(

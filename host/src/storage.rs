@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::agent::{Agent, Status};
@@ -165,7 +166,7 @@ pub trait Conversations: Send + Sync {
 }
 
 /// Where a generation stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// Passed its admission check, does not serve.
@@ -179,7 +180,7 @@ pub enum Stage {
 }
 
 /// A stored generation: one immutable (code, config, budget) of a plugin.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Generation {
     /// Its id.
     pub id: GenerationId,

@@ -21,6 +21,7 @@ use tokio::sync::Notify;
 
 use self::admission::Addresses;
 pub use self::admission::client;
+pub use self::wire::{ClientFrame, Listed, ServerFrame};
 use crate::auth::Auth;
 use crate::config::Network;
 use crate::conversations::Conversations;
@@ -30,6 +31,7 @@ use crate::presence::Presence;
 use crate::runtime::Clock;
 use crate::sessions::{Bye, Sessions};
 use crate::storage;
+use crate::telemetry::Meters;
 
 /// Bounds of the carriers.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +89,8 @@ pub struct Parts {
     pub storage: storage::Handle,
     /// The time.
     pub clock: Clock,
+    /// Acks and refusals are counted there.
+    pub meters: Arc<Meters>,
 }
 
 /// Both carriers.

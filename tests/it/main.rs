@@ -1,6 +1,9 @@
 //! The one integration binary.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may"))]
 
+mod api;
+mod cli;
+mod contract;
 mod files;
 mod frames;
 mod plugins;

@@ -246,7 +246,10 @@ fn token(answer: &Answer) -> anyhow::Result<String> {
 }
 
 /// The `kefu` program beside this one, built first if need be; `KEFU_PROGRAM` names another.
-fn program() -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// When it cannot be built.
+pub fn program() -> anyhow::Result<PathBuf> {
     if let Some(program) = std::env::var_os("KEFU_PROGRAM") {
         return Ok(program.into());
     }

@@ -1,8 +1,8 @@
-//! `cargo xtask check`: formatting, lints, documentation.
+//! `cargo xtask check`: formatting, lints, documentation, generated files.
 
 use std::process::Command;
 
-use crate::shell;
+use crate::{generate, shell};
 
 pub(crate) fn run() -> anyhow::Result<()> {
     shell::cargo(&["fmt", "--all", "--check"], &[])?;
@@ -10,7 +10,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
     shell::cargo(&clippy, &[])?;
     let mut doc = Command::new("cargo");
     doc.current_dir(shell::root())
-        .args(["doc", "--package", "kefu", "--no-deps", "--lib"])
+        .args(["doc", "--package", "kefu", "--package", "kefu-plugin-sdk", "--no-deps", "--lib"])
         .env("RUSTDOCFLAGS", "-D warnings");
-    shell::run(&mut doc)
+    shell::run(&mut doc)?;
+    generate::run(true)
 }

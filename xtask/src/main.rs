@@ -1,6 +1,7 @@
 //! `cargo xtask …`: every command a person or CI runs, in Rust, so that there is one of each and it works anywhere.
 
 mod check;
+mod generate;
 mod plugins;
 mod run;
 mod servers;
@@ -22,8 +23,14 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Formatting, lints and documentation, as CI checks them.
+    /// Formatting, lints, documentation and generated files, as CI checks them.
     Check,
+    /// Write the files that are made from the code: docs/openapi.json, docs/METRICS.md, web/console/lib/api-types.ts.
+    Generate {
+        /// Write nothing; fail when one is stale.
+        #[arg(long)]
+        check: bool,
+    },
     /// Build everything and run a demo server with made-up people and conversations.
     Run(run::Run),
     /// Build the shipped plugins into target/plugins/.
@@ -44,6 +51,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Task::Check => check::run(),
+        Task::Generate { check } => generate::run(check),
         Task::Run(args) => run::run(&args),
         Task::Plugins => {
             let built = plugins::build(&shell::root())?;

@@ -34,6 +34,17 @@ pub(crate) fn in_a_browser(root: &Path, browser: &Path, program: &Path) -> anyho
     shell::run(npm.env("CHROMIUM", browser).env("KEFU_BIN", program))
 }
 
+/// Runs a script of the pages; `false` when there is no npm to do it with.
+pub(crate) fn script(root: &Path, name: &str) -> anyhow::Result<bool> {
+    let web = root.join("web");
+    if !web.join("package.json").exists() || shell::find("npm").is_none() {
+        return Ok(false);
+    }
+    install(&web)?;
+    npm(&web, &["run", "--silent", name])?;
+    Ok(true)
+}
+
 fn install(web: &Path) -> anyhow::Result<()> {
     let lock = web.join("package-lock.json");
     let installed = web.join("node_modules/.package-lock.json");

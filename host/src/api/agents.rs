@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{get, patch, post};
-use axum::{Json, Router};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::answer::Answer;
 use super::body::{Body, Place};
+use super::contract::{Routes, Who, op};
 use super::who::{Admin, Agent as Asking};
 use super::{Shared, rules};
 use crate::auth::Auth;
@@ -21,38 +21,118 @@ use crate::domain::refusal::Refusal;
 use crate::runtime::fresh_id;
 use crate::sessions::Bye;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/v1/agents", get(list).post(add))
-        .route("/v1/agents/{id}", patch(change))
-        .route("/v1/agents/{id}/password", post(password))
+pub(super) fn routes() -> Routes<Shared> {
+    Routes::new()
+        .get(
+            "/v1/agents",
+            list,
+            op("listAgents", "Who answers; for admins, every account whole.", Who::Agent)
+                .gives::<Agents>(200),
+        )
+        .post(
+            "/v1/agents",
+            add,
+            op("addAgent", "Adds an account; a missing password is made up.", Who::Admin)
+                .takes::<NewAgent>()
+                .gives::<NewAccount>(201),
+        )
+        .patch(
+            "/v1/agents/{id}",
+            change,
+            op("changeAgent", "Changes what is given of an account.", Who::Admin)
+                .at::<AgentId>()
+                .takes::<Changes>()
+                .gives::<OneAgent>(200)
+                .may(&[404, 409]),
+        )
+        .post(
+            "/v1/agents/{id}/password",
+            password,
+            op("setAgentPassword", "Sets a password; a missing one is made up.", Who::Admin)
+                .at::<AgentId>()
+                .takes::<NewPassword>()
+                .gives::<MadeUp>(200)
+                .may(&[404]),
+        )
 }
 
-async fn list(State(api): State<Shared>, who: Asking) -> Answer<Json<Value>> {
+#[derive(Serialize, JsonSchema)]
+struct Agents {
+    agents: Vec<Shown>,
+}
+
+/// An account as the asker may see it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ListedAgent")]
+#[serde(untagged)]
+enum Shown {
+    Account(Account),
+    Colleague(Colleague),
+}
+
+/// As admins see it.
+#[derive(Serialize, JsonSchema)]
+struct Account {
+    #[serde(flatten)]
+    agent: Agent,
+    /// Has a live session.
+    present: bool,
+    /// Conversations it has now.
+    active: u16,
+}
+
+/// As other agents see it.
+#[derive(Serialize, JsonSchema)]
+struct Colleague {
+    id: AgentId,
+    name: String,
+    status: Status,
+    capacity: u16,
+    teams: Vec<TeamId>,
+    /// Has a live session.
+    present: bool,
+    /// Conversations it has now.
+    active: u16,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct OneAgent {
+    pub(super) agent: Agent,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct NewAccount {
+    agent: Agent,
+    /// Made up, and shown only now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct MadeUp {
+    /// Made up, and shown only now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<String>,
+}
+
+async fn list(State(api): State<Shared>, who: Asking) -> Answer<Json<Agents>> {
     let loads: HashMap<_, _> = api.storage.loads().await?.into_iter().collect();
     let accounts = api.storage.agents().await?;
-    let shown = accounts.iter().filter(|agent| agent.enabled || who.role == Role::Admin);
-    let agents: Vec<Value> = shown
-        .map(|agent| {
-            let mut shown = match who.role {
-                Role::Admin => json!(agent),
-                _ => json!({
-                    "id": agent.id,
-                    "name": agent.name,
-                    "status": agent.status,
-                    "capacity": agent.capacity,
-                    "teams": agent.teams,
-                }),
-            };
-            shown["present"] = api.presence.is_present(agent.id).into();
-            shown["active"] = loads.get(&agent.id).copied().unwrap_or(0).into();
-            shown
-        })
-        .collect();
-    Ok(Json(json!({ "agents": agents })))
+    let shown = accounts.into_iter().filter(|agent| agent.enabled || who.role == Role::Admin);
+    let agents = shown.map(|agent| {
+        let present = api.presence.is_present(agent.id);
+        let active = loads.get(&agent.id).copied().unwrap_or(0);
+        if who.role == Role::Admin {
+            return Shown::Account(Account { agent, present, active });
+        }
+        let Agent { id, name, status, capacity, teams, .. } = agent;
+        Shown::Colleague(Colleague { id, name, status, capacity, teams, present, active })
+    });
+    Ok(Json(Agents { agents: agents.collect() }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct NewAgent {
     login: String,
     name: String,
@@ -69,7 +149,7 @@ async fn add(
     State(api): State<Shared>,
     _: Admin,
     Body(new): Body<NewAgent>,
-) -> Answer<(StatusCode, Json<Value>)> {
+) -> Answer<(StatusCode, Json<NewAccount>)> {
     let agent = Agent {
         id: AgentId::new(fresh_id(&api.clock)).ok_or(Refusal::Conflict("no id"))?,
         login: rules::login(&new.login)?,
@@ -89,10 +169,11 @@ async fn add(
     let password = new.password.or_else(|| made_up.clone()).unwrap_or_default();
     let hash = api.auth.hash(&password).await?;
     api.storage.add_agent(&agent, &hash).await?;
-    Ok((StatusCode::CREATED, Json(with_password(json!({ "agent": agent }), made_up))))
+    Ok((StatusCode::CREATED, Json(NewAccount { agent, password: made_up })))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct Changes {
     login: Option<String>,
     name: Option<String>,
@@ -108,7 +189,7 @@ async fn change(
     admin: Admin,
     Place(id): Place<AgentId>,
     Body(changes): Body<Changes>,
-) -> Answer<Json<Value>> {
+) -> Answer<Json<OneAgent>> {
     let mut agent = api.storage.agent(id).await?.ok_or(Refusal::NotFound("agent"))?;
     let (role, enabled) = (agent.role, agent.enabled);
     if let Some(login) = changes.login {
@@ -137,10 +218,11 @@ async fn change(
     if (agent.role, agent.enabled) != (role, enabled) {
         api.sessions.end_for(Party::Agent(id), Bye::Unauthorized);
     }
-    Ok(Json(json!({ "agent": agent })))
+    Ok(Json(OneAgent { agent }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct NewPassword {
     password: Option<String>,
 }
@@ -150,19 +232,12 @@ async fn password(
     _: Admin,
     Place(id): Place<AgentId>,
     Body(new): Body<NewPassword>,
-) -> Answer<Json<Value>> {
+) -> Answer<Json<MadeUp>> {
     let made_up = new.password.is_none().then(Auth::made_up_password);
     let password = new.password.or_else(|| made_up.clone()).unwrap_or_default();
     api.auth.set_password(id, &password).await?;
     api.sessions.end_for(Party::Agent(id), Bye::Unauthorized);
-    Ok(Json(with_password(json!({}), made_up)))
-}
-
-fn with_password(mut answer: Value, made_up: Option<String>) -> Value {
-    if let Some(password) = made_up {
-        answer["password"] = password.into();
-    }
-    answer
+    Ok(Json(MadeUp { password: made_up }))
 }
 
 async fn check(api: &Shared, agent: &Agent) -> Answer<()> {

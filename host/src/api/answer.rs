@@ -1,9 +1,10 @@
 //! Answers: a refusal as status, `Retry-After` and JSON body, the same everywhere.
 
 use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::domain::refusal::{Code, Refusal};
 use crate::storage::StorageError;
@@ -11,6 +12,26 @@ use crate::storage::StorageError;
 /// A refusal on its way out.
 #[derive(Debug)]
 pub struct Failure(pub Refusal);
+
+/// The body of a refusal.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Failure")]
+pub(super) struct FailureBody {
+    error: ErrorBody,
+}
+
+/// What was refused and why.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Error")]
+struct ErrorBody {
+    /// For programs.
+    code: Code,
+    /// For people: what, which and why.
+    message: String,
+    /// When to try again, if waiting helps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+}
 
 /// Result of a handler.
 pub(super) type Answer<T> = Result<T, Failure>;
@@ -53,11 +74,16 @@ impl IntoResponse for Failure {
             Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         };
-        let mut error = json!({ "code": refusal.code(), "message": refusal.to_string() });
-        if let Some(wait) = refusal.retry_after_ms() {
-            error["retry_after_ms"] = wait.into();
+        let error = ErrorBody {
+            code: refusal.code(),
+            message: refusal.to_string(),
+            retry_after_ms: refusal.retry_after_ms(),
+        };
+        let mut response = (status, Json(FailureBody { error })).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            let bearer = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
         }
-        let mut response = (status, Json(json!({ "error": error }))).into_response();
         if let Some(wait) = refusal.retry_after_ms() {
             let seconds = HeaderValue::from(wait.div_ceil(1000).max(1));
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
@@ -67,12 +93,15 @@ impl IntoResponse for Failure {
 }
 
 /// For an address that is none.
-pub(super) async fn nothing_here() -> Failure {
-    Failure(Refusal::NotFound("page"))
+pub(super) async fn nothing_here(uri: Uri) -> Response {
+    let message = format!("no such address: {}; /v1/openapi.json lists all", uri.path());
+    let error = ErrorBody { code: Code::NotFound, message, retry_after_ms: None };
+    (StatusCode::NOT_FOUND, Json(FailureBody { error })).into_response()
 }
 
-/// For an address that knows other methods.
-pub(super) async fn wrong_method() -> Response {
-    let error = json!({ "code": Code::BadFrame, "message": "this address knows other methods" });
-    (StatusCode::METHOD_NOT_ALLOWED, Json(json!({ "error": error }))).into_response()
+/// For an address that knows other methods; axum adds `Allow`.
+pub(super) async fn wrong_method(method: Method, uri: Uri) -> Response {
+    let message = format!("{} does not answer {method}; Allow says which it does", uri.path());
+    let error = ErrorBody { code: Code::BadFrame, message, retry_after_ms: None };
+    (StatusCode::METHOD_NOT_ALLOWED, Json(FailureBody { error })).into_response()
 }

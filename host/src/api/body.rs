@@ -30,7 +30,19 @@ fn refused(rejection: &JsonRejection) -> Failure {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return Failure(Refusal::TooLarge { what: "the body", limit: MOST });
     }
-    Failure(Refusal::BadFrame(rejection.body_text()))
+    Failure(Refusal::BadFrame(bare(rejection.body_text())))
+}
+
+/// What was wrong, without how axum opens such a sentence.
+fn bare(text: String) -> String {
+    const OPENINGS: [&str; 4] = [
+        "Failed to deserialize the JSON body into the target type: ",
+        "Failed to parse the request body as JSON: ",
+        "Failed to deserialize query string: ",
+        "Invalid URL: ",
+    ];
+    let rest = OPENINGS.iter().find_map(|opening| text.strip_prefix(opening));
+    rest.map_or_else(|| text.clone(), str::to_owned)
 }
 
 /// The query.
@@ -42,12 +54,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(query)) => Ok(Self(query)),
-            Err(rejection) => Err(Failure(Refusal::BadFrame(rejection.body_text()))),
+            Err(rejection) => Err(Failure(Refusal::BadFrame(bare(rejection.body_text())))),
         }
     }
 }
 
-/// The parts of the path. What does not parse does not exist.
+/// What stands in the braces of the path.
 pub(super) struct Place<T>(pub(super) T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Place<T> {
@@ -56,7 +68,10 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Place<T
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         match Path::<T>::from_request_parts(parts, state).await {
             Ok(Path(place)) => Ok(Self(place)),
-            Err(_) => Err(Failure(Refusal::NotFound("page"))),
+            Err(rejection) => {
+                let rule = format!("{}: {}", parts.uri.path(), bare(rejection.body_text()));
+                Err(Failure(Refusal::Invalid { field: "path", rule }))
+            }
         }
     }
 }

@@ -1,38 +1,120 @@
 //! `GET /v1/conversations…`: lists, one conversation, its events, decisions and report.
 
+use std::sync::Arc;
+
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::Shared;
 use super::answer::Answer;
 use super::body::{Asked, Place};
+use super::contract::{Operation, Routes, Who, op};
 use super::who::Agent;
 use crate::domain::conversation::State as Stands;
+use crate::domain::event::Event;
 use crate::domain::ids::{ConversationId, Seq};
+use crate::domain::inspection::Report;
 use crate::domain::people::Role;
 use crate::domain::refusal::Refusal;
+use crate::domain::routing::Decision;
+use crate::sessions::Summary;
 use crate::storage::Search;
+use crate::transport::Listed;
 
 /// Most events in one answer.
 const EVENTS_MOST: u64 = 500;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/v1/conversations", get(list))
-        .route("/v1/conversations/{id}", get(one))
-        .route("/v1/conversations/{id}/events", get(events))
-        .route("/v1/conversations/{id}/decisions", get(decisions))
-        .route("/v1/conversations/{id}/report", get(report))
+pub(super) fn routes() -> Routes<Shared> {
+    let of_one = |id, summary| -> Operation {
+        op(id, summary, Who::Agent).at::<ConversationId>().may(&[404])
+    };
+    Routes::new()
+        .get(
+            "/v1/conversations",
+            list,
+            op(
+                "listConversations",
+                "Newest first: a supervisor's list is everybody's, an agent's its own and what waits for its teams.",
+                Who::Agent,
+            )
+            .asks::<Filter>()
+            .gives::<Found<'static>>(200)
+            .may(&[404]),
+        )
+        .get(
+            "/v1/conversations/{id}",
+            one,
+            of_one("getConversation", "How it stands, and its report.").gives::<One<'static>>(200),
+        )
+        .get(
+            "/v1/conversations/{id}/events",
+            events,
+            of_one("listEvents", "What happened in it, in order.")
+                .asks::<Range>()
+                .gives::<Events>(200),
+        )
+        .get(
+            "/v1/conversations/{id}/decisions",
+            decisions,
+            of_one("listDecisions", "Who was chosen for it and why, oldest first.")
+                .gives::<Decisions>(200),
+        )
+        .get(
+            "/v1/conversations/{id}/report",
+            report,
+            of_one("getReport", "Its inspection report.").gives::<OneReport>(200),
+        )
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Conversations")]
+struct Found<'a> {
+    conversations: Vec<Listed<'a>>,
+    /// `before` of the next page; null: this is the last one.
+    next: Option<ConversationId>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "OneConversation")]
+struct One<'a> {
+    conversation: Listed<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<Report>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Events {
+    events: Vec<Arc<Event>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Decisions {
+    decisions: Vec<Decision>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct OneReport {
+    report: Report,
+}
+
+/// As lists show them.
+pub(super) fn listed(found: &[Arc<Summary>]) -> Vec<Listed<'_>> {
+    found.iter().map(|summary| (&**summary).into()).collect()
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct Filter {
+    /// Only those in this state.
     state: Option<Stands>,
+    /// Only those of this agent: an id, or `me`.
     agent: Option<String>,
+    /// Only those opened before this one; `next` of the page before.
     before: Option<ConversationId>,
+    /// At most, 1 to 200; 50 when not given.
     limit: Option<u32>,
 }
 
@@ -40,41 +122,39 @@ async fn list(
     State(api): State<Shared>,
     who: Agent,
     Asked(filter): Asked<Filter>,
-) -> Answer<Json<Value>> {
+) -> Answer<Response> {
     let agent = match filter.agent.as_deref() {
         None | Some("") => None,
         Some("me") => Some(who.id),
         Some(id) => Some(id.parse().map_err(|_| Refusal::NotFound("agent"))?),
     };
-    let search = Search {
-        state: filter.state,
-        agent,
-        before: filter.before,
-        limit: filter.limit.unwrap_or(50).clamp(1, 200),
-        ..Search::default()
-    };
+    let limit = filter.limit.unwrap_or(50).clamp(1, 200);
+    let search =
+        Search { state: filter.state, agent, before: filter.before, limit, ..Search::default() };
     let found = api.conversations.search(&who.principal(), search).await?;
-    Ok(Json(json!({ "conversations": found })))
+    let next = (found.len() == limit as usize).then(|| found.last().map(|last| last.row.id));
+    let found = Found { conversations: listed(&found), next: next.flatten() };
+    Ok(Json(found).into_response())
 }
 
 async fn one(
     State(api): State<Shared>,
     who: Agent,
     Place(id): Place<ConversationId>,
-) -> Answer<Json<Value>> {
+) -> Answer<Response> {
     let summary = api.conversations.visible(&who.principal(), id).await?;
     let report = api.storage.report(id).await?;
-    let mut answer = json!({ "conversation": summary });
-    if let Some(report) = report {
-        answer["report"] = json!(report);
-    }
-    Ok(Json(answer))
+    Ok(Json(One { conversation: (&*summary).into(), report }).into_response())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct Range {
+    /// Only those with a greater `seq`.
     after: Option<Seq>,
+    /// Only those with a smaller `seq`; without `after`, the page that ends there.
     before: Option<Seq>,
+    /// At most, 1 to 500; 500 when not given.
     limit: Option<u64>,
 }
 
@@ -83,7 +163,7 @@ async fn events(
     who: Agent,
     Place(id): Place<ConversationId>,
     Asked(range): Asked<Range>,
-) -> Answer<Json<Value>> {
+) -> Answer<Json<Events>> {
     let limit = range.limit.unwrap_or(EVENTS_MOST).clamp(1, EVENTS_MOST);
     // Numbers have no holes, so the page before one is found by counting.
     let (after, limit) = match (range.after, range.before) {
@@ -98,27 +178,27 @@ async fn events(
     if let Some(before) = range.before {
         found.retain(|event| event.seq < before);
     }
-    Ok(Json(json!({ "events": found })))
+    Ok(Json(Events { events: found }))
 }
 
 async fn decisions(
     State(api): State<Shared>,
     who: Agent,
     Place(id): Place<ConversationId>,
-) -> Answer<Json<Value>> {
+) -> Answer<Json<Decisions>> {
     let summary = api.conversations.visible(&who.principal(), id).await?;
     if who.role < Role::Supervisor && summary.row.agent != Some(who.id) {
         return Err(Refusal::Forbidden("this is for the agent who has it").into());
     }
-    Ok(Json(json!({ "decisions": api.storage.decisions(id).await? })))
+    Ok(Json(Decisions { decisions: api.storage.decisions(id).await? }))
 }
 
 async fn report(
     State(api): State<Shared>,
     who: Agent,
     Place(id): Place<ConversationId>,
-) -> Answer<Json<Value>> {
+) -> Answer<Json<OneReport>> {
     api.conversations.visible(&who.principal(), id).await?;
     let report = api.storage.report(id).await?.ok_or(Refusal::NotFound("report"))?;
-    Ok(Json(json!({ "report": report })))
+    Ok(Json(OneReport { report }))
 }

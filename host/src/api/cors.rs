@@ -7,8 +7,10 @@ use axum::response::{IntoResponse, Response};
 
 use super::{Shared, origin};
 
-/// Exact addresses a widget uses; its settings and uploads are added in [`is_for_widgets`], the carriers answer for themselves.
-const FOR_WIDGETS: [&str; 2] = ["/v1/visitors", "/v1/me/conversations"];
+/// Exact addresses a widget uses; its settings and uploads are added in [`is_for_widgets`]. A WebSocket knows no CORS:
+/// `transport` looks at its origin.
+const FOR_WIDGETS: [&str; 4] =
+    ["/v1/visitors", "/v1/me/conversations", "/v1/events", "/v1/commands"];
 
 /// Answers preflights and marks answers, for origins of enabled sites.
 pub async fn allow_sites(State(api): State<Shared>, request: Request, next: Next) -> Response {

@@ -6,22 +6,22 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use futures_util::stream;
 use http_body_util::BodyExt;
-use serde::Deserialize;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
 use super::Shared;
 use super::answer::{Answer, Failure};
 use super::body::{Asked, Place};
+use super::contract::{Routes, Who, op};
 use super::who::Person;
 use crate::domain::file::{Attachment, Kind, StoredFile};
 use crate::domain::ids::ConversationId;
@@ -36,14 +36,38 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// Bytes read from disk at once.
 const CHUNK: usize = 64 << 10;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/v1/conversations/{id}/files", post(upload))
-        .route("/v1/files/{secret}", get(download))
+pub(super) fn routes() -> Routes<Shared> {
+    Routes::new()
+        .post(
+            "/v1/conversations/{id}/files",
+            upload,
+            op("uploadFile", "Keeps a file, to be sent in a message of its sender.", Who::Session)
+                .at::<ConversationId>()
+                .asks::<Named>()
+                .takes_bytes("*/*")
+                .gives::<Uploaded>(201)
+                .may(&[404, 409, 415, 429]),
+        )
+        .get(
+            "/v1/files/{secret}",
+            download,
+            op("downloadFile", "A file, for whoever knows its address.", Who::Anyone)
+                .at::<String>()
+                .gives_bytes(200, "*/*")
+                .tagged()
+                .may(&[404, 503]),
+        )
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, JsonSchema)]
+struct Uploaded {
+    file: Attachment,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct Named {
+    /// What people call it.
     #[serde(default)]
     name: String,
 }
@@ -68,7 +92,7 @@ async fn upload(
     };
     let slow = Refusal::BadFrame("the upload takes too long".into());
     match tokio::time::timeout(ALL_BYTES, arrives).await.unwrap_or(Err(slow)) {
-        Ok(file) => Ok((StatusCode::CREATED, Json(json!({ "file": file }))).into_response()),
+        Ok(file) => Ok((StatusCode::CREATED, Json(Uploaded { file })).into_response()),
         Err(refusal) => {
             drain(&mut body).await;
             Err(refusal.into())

@@ -1,26 +1,49 @@
 //! `POST /v1/login`, `POST /v1/logout`.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use axum::{Json, Router};
-use serde::Deserialize;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::address::Address;
 use super::answer::Answer;
 use super::body::Body;
+use super::contract::{Routes, Who, op};
 use super::who::COOKIE;
 use super::{Api, Shared, origin};
 use crate::auth::Issued;
+use crate::domain::agent::Agent;
+use crate::domain::ids::Millis;
 use crate::domain::refusal::Refusal;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/v1/login", post(login)).route("/v1/logout", post(logout))
+pub(super) fn routes() -> Routes<Shared> {
+    Routes::new()
+        .post(
+            "/v1/login",
+            login,
+            op("signIn", "A token, also as the cookie, for a login and its password.", Who::Anyone)
+                .takes::<Credentials>()
+                .gives::<SignedIn>(200)
+                .may(&[401, 403, 429]),
+        )
+        .post(
+            "/v1/logout",
+            logout,
+            op("signOut", "Deletes the cookie.", Who::Anyone).gives_nothing(204),
+        )
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, JsonSchema)]
+struct SignedIn {
+    token: String,
+    agent: Agent,
+    expires_at: Millis,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct Credentials {
     login: String,
     password: String,
@@ -39,7 +62,7 @@ async fn login(
     }
     let login = sent.login.trim().to_lowercase();
     let (agent, issued) = api.auth.login(address, &login, &sent.password).await?;
-    let answer = json!({ "token": issued.token, "agent": agent, "expires_at": issued.expires_at });
+    let answer = SignedIn { token: issued.token.clone(), agent, expires_at: issued.expires_at };
     Ok(with_cookie(&api, &issued, Json(answer).into_response()))
 }
 

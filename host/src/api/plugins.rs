@@ -1,30 +1,81 @@
 //! `GET|POST /v1/plugins`, `POST /v1/plugins/{id}/activate`, `POST /v1/plugins/points/{point}/rollback`.
 
+use std::collections::BTreeMap;
+
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::Shared;
 use super::answer::{Answer, Failure};
 use super::body::{Asked, Place};
+use super::contract::{Routes, Who, op};
 use super::who::Admin;
 use crate::domain::ids::GenerationId;
 use crate::domain::plugin::Point;
 use crate::domain::refusal::Refusal;
-use crate::plugins::{Install, Refused};
+use crate::plugins::{Install, PointStats, Refused};
 use crate::storage::{Generation, Stage};
 
-pub(super) fn routes(most_bytes: usize) -> Router<Shared> {
-    let all = get(list).post(install).layer(DefaultBodyLimit::max(most_bytes));
-    Router::new()
-        .route("/v1/plugins", all)
-        .route("/v1/plugins/{id}/activate", post(activate))
-        .route("/v1/plugins/points/{point}/rollback", post(rollback))
+pub(super) fn routes(most_bytes: usize) -> Routes<Shared> {
+    Routes::new()
+        .get(
+            "/v1/plugins",
+            list,
+            op("listPlugins", "All generations, and what each point does.", Who::Admin)
+                .gives::<Plugins>(200),
+        )
+        .post(
+            "/v1/plugins",
+            install,
+            op("installPlugin", "Checks a component and keeps it, not yet serving.", Who::Admin)
+                .asks::<About>()
+                .takes_bytes("application/wasm")
+                .gives::<OneGeneration>(201),
+        )
+        .post(
+            "/v1/plugins/{id}/activate",
+            activate,
+            op("activatePlugin", "Lets a generation serve.", Who::Admin)
+                .at::<GenerationId>()
+                .gives::<OneGeneration>(200)
+                .may(&[404]),
+        )
+        .post(
+            "/v1/plugins/points/{point}/rollback",
+            rollback,
+            op("rollBackPlugin", "Lets the generation before serve again.", Who::Admin)
+                .at::<Point>()
+                .gives::<OneGeneration>(200)
+                .may(&[404]),
+        )
+        .with(|router| router.layer(DefaultBodyLimit::max(most_bytes)))
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Plugins {
+    /// Newest first.
+    generations: Vec<Generation>,
+    points: BTreeMap<Point, Figures>,
+}
+
+/// What a point does.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PointFigures")]
+struct Figures {
+    /// The generation that serves.
+    active: Option<GenerationId>,
+    #[serde(flatten)]
+    stats: PointStats,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct OneGeneration {
+    generation: Generation,
 }
 
 impl From<Refused> for Failure {
@@ -37,34 +88,26 @@ impl From<Refused> for Failure {
     }
 }
 
-async fn list(State(api): State<Shared>, _: Admin) -> Answer<Json<Value>> {
+async fn list(State(api): State<Shared>, _: Admin) -> Answer<Json<Plugins>> {
     let generations = api.storage.generations().await?;
-    let mut points = Map::new();
-    for stats in api.plugins.stats() {
-        let name = serde_json::to_value(stats.point).unwrap_or_default();
-        let active = |row: &&Generation| row.point == stats.point && row.stage == Stage::Active;
-        let active = generations.iter().find(active).map(|row| row.id);
-        let point = json!({
-            "active": active,
-            "calls": stats.calls,
-            "answered": stats.answered,
-            "no_opinion": stats.no_opinion,
-            "errors": stats.errors,
-            "faults": stats.faults,
-            "absent": stats.absent,
-            "fuel": stats.fuel,
-            "p50_us": stats.p50_us,
-            "p99_us": stats.p99_us,
-        });
-        points.insert(name.as_str().unwrap_or_default().to_owned(), point);
-    }
-    Ok(Json(json!({ "generations": generations, "points": points })))
+    let serving = |point: Point| {
+        let active = |row: &&Generation| row.point == point && row.stage == Stage::Active;
+        generations.iter().find(active).map(|row| row.id)
+    };
+    let stats = api.plugins.stats().into_iter();
+    let points = stats.map(|stats| (stats.point, Figures { active: serving(stats.point), stats }));
+    let points = points.collect();
+    Ok(Json(Plugins { generations, points }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct About {
+    /// Its name, as people see it.
     name: String,
+    /// Its version.
     version: String,
+    /// Its config, a JSON document; `{}` when not given.
     config: Option<String>,
 }
 
@@ -73,7 +116,7 @@ async fn install(
     admin: Admin,
     Asked(about): Asked<About>,
     component: Result<Bytes, BytesRejection>,
-) -> Answer<(StatusCode, Json<Value>)> {
+) -> Answer<(StatusCode, Json<OneGeneration>)> {
     let limit = api.limits.plugin_bytes;
     let component = component.map_err(|_| Refusal::TooLarge { what: "a plugin", limit })?;
     let install = Install {
@@ -84,21 +127,21 @@ async fn install(
         created_by: admin.login(&api).await,
     };
     let generation = api.plugins.install(install).await?;
-    Ok((StatusCode::CREATED, Json(json!({ "generation": generation }))))
+    Ok((StatusCode::CREATED, Json(OneGeneration { generation })))
 }
 
 async fn activate(
     State(api): State<Shared>,
     _: Admin,
     Place(id): Place<GenerationId>,
-) -> Answer<Json<Value>> {
-    Ok(Json(json!({ "generation": api.plugins.activate(id).await? })))
+) -> Answer<Json<OneGeneration>> {
+    Ok(Json(OneGeneration { generation: api.plugins.activate(id).await? }))
 }
 
 async fn rollback(
     State(api): State<Shared>,
     _: Admin,
     Place(point): Place<Point>,
-) -> Answer<Json<Value>> {
-    Ok(Json(json!({ "generation": api.plugins.rollback(point).await? })))
+) -> Answer<Json<OneGeneration>> {
+    Ok(Json(OneGeneration { generation: api.plugins.rollback(point).await? }))
 }

@@ -1,14 +1,14 @@
 //! `GET|POST /v1/sites`, `PATCH /v1/sites/{id}`.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{get, patch};
-use axum::{Json, Router};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::answer::Answer;
 use super::body::{Body, Place};
+use super::contract::{Routes, Who, op};
 use super::who::{Admin, Agent};
 use super::{Shared, rules};
 use crate::domain::ids::{SiteId, TeamId};
@@ -16,15 +16,41 @@ use crate::domain::people::{Site, WidgetSettings};
 use crate::domain::refusal::Refusal;
 use crate::runtime::fresh_id;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/v1/sites", get(list).post(add)).route("/v1/sites/{id}", patch(change))
+pub(super) fn routes() -> Routes<Shared> {
+    Routes::new()
+        .get("/v1/sites", list, op("listSites", "All sites.", Who::Agent).gives::<Sites>(200))
+        .post(
+            "/v1/sites",
+            add,
+            op("addSite", "Adds a site.", Who::Admin).takes::<NewSite>().gives::<OneSite>(201),
+        )
+        .patch(
+            "/v1/sites/{id}",
+            change,
+            op("changeSite", "Changes what is given of a site.", Who::Admin)
+                .at::<SiteId>()
+                .takes::<Changes>()
+                .gives::<OneSite>(200)
+                .may(&[404]),
+        )
 }
 
-async fn list(State(api): State<Shared>, _: Agent) -> Answer<Json<Value>> {
-    Ok(Json(json!({ "sites": api.storage.sites().await? })))
+#[derive(Serialize, JsonSchema)]
+struct Sites {
+    sites: Vec<Site>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, JsonSchema)]
+struct OneSite {
+    site: Site,
+}
+
+async fn list(State(api): State<Shared>, _: Agent) -> Answer<Json<Sites>> {
+    Ok(Json(Sites { sites: api.storage.sites().await? }))
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct NewSite {
     key: String,
     name: String,
@@ -40,7 +66,7 @@ async fn add(
     State(api): State<Shared>,
     _: Admin,
     Body(new): Body<NewSite>,
-) -> Answer<(StatusCode, Json<Value>)> {
+) -> Answer<(StatusCode, Json<OneSite>)> {
     let site = Site {
         id: SiteId::new(fresh_id(&api.clock)).ok_or(Refusal::Conflict("no id"))?,
         key: new.key,
@@ -52,10 +78,11 @@ async fn add(
     };
     check(&api, &site).await?;
     api.storage.add_site(&site).await?;
-    Ok((StatusCode::CREATED, Json(json!({ "site": site }))))
+    Ok((StatusCode::CREATED, Json(OneSite { site })))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct Changes {
     key: Option<String>,
     name: Option<String>,
@@ -70,7 +97,7 @@ async fn change(
     _: Admin,
     Place(id): Place<SiteId>,
     Body(changes): Body<Changes>,
-) -> Answer<Json<Value>> {
+) -> Answer<Json<OneSite>> {
     let old = api.storage.site(id).await?.ok_or(Refusal::NotFound("site"))?;
     let site = Site {
         id,
@@ -85,7 +112,7 @@ async fn change(
     if !api.storage.update_site(&site).await? {
         return Err(Refusal::NotFound("site").into());
     }
-    Ok(Json(json!({ "site": site })))
+    Ok(Json(OneSite { site }))
 }
 
 async fn check(api: &Shared, site: &Site) -> Answer<()> {

@@ -1,14 +1,14 @@
 //! `GET|POST /v1/teams`.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::answer::Answer;
 use super::body::Body;
+use super::contract::{Routes, Who, op};
 use super::who::{Admin, Agent};
 use super::{Shared, rules};
 use crate::domain::ids::TeamId;
@@ -16,15 +16,32 @@ use crate::domain::people::Team;
 use crate::domain::refusal::Refusal;
 use crate::runtime::fresh_id;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/v1/teams", get(list).post(add))
+pub(super) fn routes() -> Routes<Shared> {
+    Routes::new()
+        .get("/v1/teams", list, op("listTeams", "All teams.", Who::Agent).gives::<Teams>(200))
+        .post(
+            "/v1/teams",
+            add,
+            op("addTeam", "Adds a team.", Who::Admin).takes::<NewTeam>().gives::<OneTeam>(201),
+        )
 }
 
-async fn list(State(api): State<Shared>, _: Agent) -> Answer<Json<Value>> {
-    Ok(Json(json!({ "teams": api.storage.teams().await? })))
+#[derive(Serialize, JsonSchema)]
+struct Teams {
+    teams: Vec<Team>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, JsonSchema)]
+struct OneTeam {
+    team: Team,
+}
+
+async fn list(State(api): State<Shared>, _: Agent) -> Answer<Json<Teams>> {
+    Ok(Json(Teams { teams: api.storage.teams().await? }))
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct NewTeam {
     name: String,
 }
@@ -33,9 +50,9 @@ async fn add(
     State(api): State<Shared>,
     _: Admin,
     Body(new): Body<NewTeam>,
-) -> Answer<(StatusCode, Json<Value>)> {
+) -> Answer<(StatusCode, Json<OneTeam>)> {
     let id = TeamId::new(fresh_id(&api.clock)).ok_or(Refusal::Conflict("no id"))?;
     let team = Team { id, name: rules::name(&new.name)? };
     api.storage.add_team(&team).await?;
-    Ok((StatusCode::CREATED, Json(json!({ "team": team }))))
+    Ok((StatusCode::CREATED, Json(OneTeam { team })))
 }

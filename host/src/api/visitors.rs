@@ -3,17 +3,17 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::routing::post;
-use axum::{Json, Router};
 use parking_lot::Mutex;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::address::Address;
 use super::answer::Answer;
 use super::body::Body;
+use super::contract::{Routes, Who, op};
 use super::{Shared, widget};
 use crate::domain::ids::{Millis, SiteId, VisitorId};
 use crate::domain::people::{Principal, Visitor};
@@ -24,8 +24,22 @@ use crate::runtime::fresh_id;
 /// Most addresses remembered; beyond it the memory is emptied.
 const REMEMBERED: usize = 50_000;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/v1/visitors", post(visitor))
+pub(super) fn routes() -> Routes<Shared> {
+    Routes::new().post(
+        "/v1/visitors",
+        visitor,
+        op("startVisit", "A visitor's token; an old valid one keeps the visitor.", Who::Anyone)
+            .takes::<Asked>()
+            .gives::<Visit>(200)
+            .may(&[403, 404, 429]),
+    )
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Visit {
+    token: String,
+    visitor: VisitorId,
+    expires_at: Millis,
 }
 
 /// How fast each address makes visitors.
@@ -43,9 +57,11 @@ impl Rates {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Asked {
+    /// The site's key.
     site: String,
+    /// A former token, to stay the same visitor.
     token: Option<String>,
 }
 
@@ -54,7 +70,7 @@ async fn visitor(
     Address(address): Address,
     headers: HeaderMap,
     Body(asked): Body<Asked>,
-) -> Answer<Json<Value>> {
+) -> Answer<Json<Visit>> {
     let site = widget::site_for(&api, &asked.site, &headers).await?;
     if !site.enabled {
         return Err(Refusal::Forbidden("the site is switched off").into());
@@ -64,11 +80,7 @@ async fn visitor(
         None => fresh(&api, site.id, address).await?,
     };
     let issued = api.auth.visitor_token(site.id, visitor);
-    Ok(Json(json!({
-        "token": issued.token,
-        "visitor": visitor,
-        "expires_at": issued.expires_at,
-    })))
+    Ok(Json(Visit { token: issued.token, visitor, expires_at: issued.expires_at }))
 }
 
 async fn known(api: &Shared, here: SiteId, token: Option<&str>) -> Answer<Option<VisitorId>> {

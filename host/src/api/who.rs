@@ -129,11 +129,18 @@ async fn principal(parts: &Parts, api: &Api) -> Result<Principal, Failure> {
     if let Some(token) = bearer(headers) {
         return Ok(api.auth.verify(token).await?);
     }
-    let token = cookie(headers).ok_or(Refusal::Unauthorized("no token"))?;
+    let token = cookie(headers).ok_or(Refusal::Unauthorized(missing(headers)))?;
     if !from_our_pages(&parts.method, headers, &api.public_url) {
         return Err(Refusal::Forbidden("a cookie counts only from our own pages").into());
     }
     Ok(api.auth.verify(token).await?)
+}
+
+fn missing(headers: &HeaderMap) -> &'static str {
+    match headers.contains_key(header::AUTHORIZATION) {
+        true => "the Authorization header is not `Bearer` and a token",
+        false => "no token",
+    }
 }
 
 fn from_our_pages(method: &Method, headers: &HeaderMap, public_url: &str) -> bool {

@@ -1,22 +1,64 @@
 //! `GET /v1/sites/{key}/widget`: what a site's widget is told before anything is said.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
-use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::answer::Answer;
 use super::body::Place;
+use super::contract::{Routes, Who, op};
 use super::{Shared, origin};
+use crate::config::Limits;
 use crate::domain::agent::Status;
-use crate::domain::people::Site;
+use crate::domain::people::{FormField, Site};
 use crate::domain::refusal::Refusal;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/v1/sites/{key}/widget", get(settings))
+pub(super) fn routes() -> Routes<Shared> {
+    Routes::new().get(
+        "/v1/sites/{key}/widget",
+        settings,
+        op("getWidget", "What a site's widget is told before anything is said.", Who::Anyone)
+            .at::<String>()
+            .gives::<Widget>(200)
+            .tagged()
+            .may(&[403, 404, 503]),
+    )
+}
+
+/// What a widget is told.
+#[derive(Serialize, JsonSchema)]
+struct Widget {
+    site: Named,
+    enabled: bool,
+    color: String,
+    position: String,
+    greeting: BTreeMap<String, String>,
+    fields: Vec<FormField>,
+    /// An agent of the site's team is there.
+    online: bool,
+    limits: Bounds,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "WidgetSite")]
+struct Named {
+    key: String,
+    name: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "WidgetLimits")]
+struct Bounds {
+    text_bytes: usize,
+    field_bytes: usize,
+    file_bytes: u64,
+    /// MIME types that may be sent.
+    file_types: Vec<&'static str>,
 }
 
 async fn settings(
@@ -25,22 +67,21 @@ async fn settings(
     headers: HeaderMap,
 ) -> Answer<Response> {
     let site = site_for(&api, &key, &headers).await?;
-    let body = json!({
-        "site": { "key": site.key, "name": site.name },
-        "enabled": site.enabled,
-        "color": site.widget.color,
-        "position": site.widget.position,
-        "greeting": site.widget.greeting,
-        "fields": site.widget.fields,
-        "online": is_online(&api, &site).await?,
-        "limits": {
-            "text_bytes": api.limits.text_bytes,
-            "field_bytes": api.limits.field_bytes,
-            "file_bytes": api.limits.file_bytes,
-            "file_types": api.limits.file_types,
-        },
-    });
-    let tag = super::pages::etag(body.to_string().as_bytes());
+    let Limits { text_bytes, field_bytes, file_bytes, .. } = api.limits;
+    let file_types = api.limits.file_types.clone();
+    let online = is_online(&api, &site).await?;
+    let body = Widget {
+        site: Named { key: site.key, name: site.name },
+        enabled: site.enabled,
+        color: site.widget.color,
+        position: site.widget.position,
+        greeting: site.widget.greeting,
+        fields: site.widget.fields,
+        online,
+        limits: Bounds { text_bytes, field_bytes, file_bytes, file_types },
+    };
+    let text = serde_json::to_vec(&body).unwrap_or_default();
+    let tag = super::pages::etag(&text);
     let known =
         headers.get(header::IF_NONE_MATCH).is_some_and(|given| given.as_bytes() == tag.as_bytes());
     let mut response = match known {

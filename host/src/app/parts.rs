@@ -99,6 +99,7 @@ impl Parts {
             auth: auth.clone(),
             storage: storage.clone(),
             clock: clock.clone(),
+            meters: meters.clone(),
         };
         let transport = Transport::new(parts, transport_config(config));
         Ok(Self {

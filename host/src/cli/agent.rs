@@ -37,7 +37,7 @@ pub(super) struct Add {
     #[arg(long)]
     name: Option<String>,
     /// agent, supervisor or admin.
-    #[arg(long, default_value = "agent")]
+    #[arg(long, default_value = "agent", value_parser = ["agent", "supervisor", "admin"])]
     role: String,
     /// A team to answer for, by name or id; may be repeated.
     #[arg(long = "team", value_name = "TEAM")]

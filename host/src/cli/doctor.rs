@@ -1,45 +1,75 @@
-//! `kefu doctor`: looks at what usually goes wrong, and says what is in force.
+//! `kefu doctor`: looks at what usually goes wrong, and says what is in force. `ok` is as it should be, `note` is worth
+//! knowing, `WRONG` has to be changed and makes the command fail.
 
 use std::io::Write;
-use std::time::Instant;
+use std::path::Path;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
+use serde_json::Value;
 
 use super::link::Link;
 use super::say;
+use super::team::text;
 use crate::config::Config;
+use crate::runtime::Clock;
 
 /// Below this many open files a busy server runs out of connections.
 const FILES_WANTED: u64 = 4096;
+/// Files a server needs besides its connections.
+const FILES_OWN: u64 = 64;
+/// Below this the stream soon takes nothing more.
+const FREE_WANTED: u64 = 256 << 20;
+/// 2024-01-01: ids count from there.
+const FIRST_DAY_MS: u64 = 1_704_067_200_000;
+/// Two clocks of one machine agree to this.
+const APART_MS: u64 = 2000;
+/// A disk slower than this makes every ack wait.
+const SLOW_SYNC: Duration = Duration::from_millis(50);
 
-pub(super) async fn run(config: Config) -> anyhow::Result<()> {
-    let mut wrong = 0_u32;
-    let mut report = |what: &str, outcome: anyhow::Result<String>| {
-        let line = match outcome {
-            Ok(detail) => format!("ok     {what}: {detail}"),
-            Err(error) => {
-                wrong += 1;
-                format!("WRONG  {what}: {error:#}")
-            }
-        };
-        say(&line)
-    };
-    report("config", Ok("no mistakes".into()))?;
-    report("data directory", data_dir(&config))?;
-    report("open files", open_files())?;
-    report("exposure", exposure(&config))?;
-    report("plugins embedded", Ok("see `kefu plugin list`".into()))?;
-    report("acks", Ok("an acked message survives power loss (synchronous=FULL)".into()))?;
-    let outcome = server(config).await;
-    report("server", outcome)?;
-    if wrong > 0 {
-        bail!("{wrong} thing(s) wrong");
-    }
-    Ok(())
+/// What was found, when nothing is wrong.
+enum Found {
+    Good(String),
+    Note(String),
 }
 
-fn data_dir(config: &Config) -> anyhow::Result<String> {
-    let dir = &config.server.data_dir;
+use Found::{Good, Note};
+
+pub(super) async fn run(config: Config) -> anyhow::Result<()> {
+    let mut report = Report { wrong: 0 };
+    report.line("config", Ok(Good("no mistakes".into())))?;
+    report.line("data directory", data_dir(&config.server.data_dir))?;
+    report.line("disk space", free_space(&config.server.data_dir))?;
+    report.line("clock", clock(&config.server.data_dir))?;
+    report.line("open files", open_files(config.transport.connections as u64))?;
+    report.line("exposure", exposure(&config))?;
+    report.line("acks", Ok(Good("survive power loss (embedded, synchronous=FULL)".into())))?;
+    server(config, &mut report).await?;
+    match report.wrong {
+        0 => Ok(()),
+        1 => bail!("1 thing is wrong"),
+        many => bail!("{many} things are wrong"),
+    }
+}
+
+struct Report {
+    wrong: u32,
+}
+
+impl Report {
+    fn line(&mut self, what: &str, outcome: anyhow::Result<Found>) -> anyhow::Result<()> {
+        say(&match outcome {
+            Ok(Good(detail)) => format!("ok     {what}: {detail}"),
+            Ok(Note(detail)) => format!("note   {what}: {detail}"),
+            Err(error) => {
+                self.wrong += 1;
+                format!("WRONG  {what}: {error:#}")
+            }
+        })
+    }
+}
+
+fn data_dir(dir: &Path) -> anyhow::Result<Found> {
     std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
     let probe = dir.join(".probe");
     let mut file = std::fs::File::create(&probe)
@@ -49,38 +79,119 @@ fn data_dir(config: &Config) -> anyhow::Result<String> {
     file.sync_data()?;
     let took = begun.elapsed();
     std::fs::remove_file(&probe)?;
-    Ok(format!("{}, fsync {:.1} ms", dir.display(), took.as_secs_f64() * 1000.0))
+    let said = format!("{}, fsync {:.1} ms", dir.display(), took.as_secs_f64() * 1000.0);
+    Ok(if took > SLOW_SYNC {
+        Note(format!("{said}: a slow disk, every ack waits for it"))
+    } else {
+        Good(said)
+    })
 }
 
-fn open_files() -> anyhow::Result<String> {
+fn free_space(dir: &Path) -> anyhow::Result<Found> {
+    let disk = rustix::fs::statvfs(dir).context("the disk cannot be asked")?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let said = format!("{} MB free", free >> 20);
+    if free < FREE_WANTED {
+        bail!("only {said}, of at least {} MB: soon nothing is acked", FREE_WANTED >> 20);
+    }
+    Ok(Good(said))
+}
+
+/// The clock is after kefu's first day, and not before what the data directory has seen.
+fn clock(dir: &Path) -> anyhow::Result<Found> {
+    let now = Clock::system().now();
+    if now < FIRST_DAY_MS {
+        bail!("it is before 2024: set the system's clock");
+    }
+    for name in ["stream.db", "stream.db-wal", "kefu.db", "kefu.db-wal"] {
+        let Ok(changed) = std::fs::metadata(dir.join(name)).and_then(|file| file.modified()) else {
+            continue;
+        };
+        let changed = changed.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let ahead = u64::try_from(changed).unwrap_or(u64::MAX).saturating_sub(now);
+        if ahead > APART_MS {
+            bail!("{name} was changed {} s after now: the clock went back", ahead / 1000);
+        }
+    }
+    Ok(Good("after everything in the data directory".into()))
+}
+
+fn open_files(connections: u64) -> anyhow::Result<Found> {
     let limits = std::fs::read_to_string("/proc/self/limits").context("limits cannot be read")?;
     let line = limits.lines().find(|line| line.starts_with("Max open files"));
     let soft = line.and_then(|line| line.split_whitespace().nth(3)).unwrap_or("0");
-    match soft.parse::<u64>() {
-        Ok(number) if number < FILES_WANTED => {
-            bail!("only {number} may be open; raise `ulimit -n` to {FILES_WANTED} or more")
-        }
-        _ => Ok(format!("{soft} may be open")),
+    let Ok(most) = soft.parse::<u64>() else { return Ok(Good("any number may be open".into())) };
+    if most < FILES_WANTED {
+        bail!("only {most} may be open; raise LimitNOFILE (`ulimit -n`) to {FILES_WANTED} or more");
     }
+    if most < connections + FILES_OWN {
+        return Ok(Note(format!(
+            "{most} may be open, fewer than transport.connections = {connections}; raise \
+             LimitNOFILE (`ulimit -n`) or lower the setting"
+        )));
+    }
+    Ok(Good(format!("{most} may be open, enough for transport.connections = {connections}")))
 }
 
-fn exposure(config: &Config) -> anyhow::Result<String> {
+fn exposure(config: &Config) -> anyhow::Result<Found> {
     let server = &config.server;
-    let open = !server.listen.ip().is_loopback();
-    if open && !server.public_url.starts_with("https://") {
+    let listen = server.listen;
+    if !listen.ip().is_loopback() && !server.public_url.starts_with("https://") {
         bail!(
-            "it listens on {} without an https public_url: passwords go in the clear",
-            server.listen
+            "it listens on {listen} without an https server.public_url: passwords go in the clear"
         );
     }
-    Ok(format!("listens on {}", server.listen))
+    if !server.public_url.is_empty() && server.trusted_proxies.is_empty() {
+        return Ok(Note(format!(
+            "listens on {listen}, is called {}, and server.trusted_proxies is empty: every visitor \
+             seems to come from the proxy, and they share its rate limits",
+            server.public_url
+        )));
+    }
+    Ok(Good(format!("listens on {listen}")))
 }
 
-async fn server(config: Config) -> anyhow::Result<String> {
-    let mut link = Link::open(config).await?;
-    let plugins = link.get("/v1/plugins").await?;
-    let generations = plugins["generations"].as_array().map_or(0, Vec::len);
-    let running = if link.is_running() { "runs" } else { "does not run, its data opens well" };
+/// The running server, or, when none runs, its data.
+async fn server(config: Config, report: &mut Report) -> anyhow::Result<()> {
+    let listen = config.server.listen;
+    let mut link = match Link::open(config).await {
+        Ok(link) => link,
+        Err(error) => return report.line("server", Err(error)),
+    };
+    let state = match link.is_running() {
+        true => Ok(Good(format!("version {} runs", env!("CARGO_PKG_VERSION")))),
+        false => match std::net::TcpListener::bind(listen) {
+            Ok(_) => Ok(Note("does not run; its data opens, and its address is free".into())),
+            Err(why) => Err(anyhow::anyhow!("does not run, and cannot listen on {listen}: {why}")),
+        },
+    };
+    report.line("server", state)?;
+    let plugins = link.get("/v1/plugins").await;
     link.close().await;
-    Ok(format!("{running}; {generations} plugin generation(s)"))
+    match plugins {
+        Err(error) => report.line("plugins", Err(error)),
+        Ok(plugins) => ["routing", "filter", "inspection"]
+            .into_iter()
+            .try_for_each(|point| report.line(&format!("plugin {point}"), serves(&plugins, point))),
+    }
+}
+
+fn serves(plugins: &Value, point: &str) -> anyhow::Result<Found> {
+    let all = plugins["generations"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut here = all.iter().filter(|one| one["point"] == *point);
+    let named = |one: &Value| {
+        let number = &one["number"];
+        format!("{point}/{number} {} {}", text(&one["name"]), text(&one["plugin_version"]))
+    };
+    if let Some(active) = here.clone().find(|one| one["stage"] == "active") {
+        return Ok(Good(format!("{} serves", named(active))));
+    }
+    match here.find(|one| one["stage"] == "quarantined") {
+        Some(one) => bail!(
+            "{} is quarantined ({}) and none serves; `kefu plugin activate {point}/NUMBER`",
+            named(one),
+            text(&one["fault"])
+        ),
+        None => Ok(Note("none serves, the built-in answer does".into())),
+    }
 }

@@ -25,7 +25,8 @@ pub(super) enum Plugin {
     },
     /// Let the generation before the active one serve again.
     Rollback {
-        /// routing, filter or inspection.
+        /// Which point.
+        #[arg(value_parser = ["routing", "filter", "inspection"])]
         point: String,
     },
 }

@@ -1,5 +1,6 @@
 //! Agents: accounts with a role, skills with levels, a capacity and a status.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{AgentId, Millis, TeamId};
@@ -7,7 +8,9 @@ use super::people::Role;
 
 /// What an agent says about being there. Whether it is *present* (has a live session) is kept by
 /// presence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Takes new conversations up to its capacity.
@@ -21,7 +24,7 @@ pub enum Status {
 }
 
 /// A skill an agent has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Skill {
     /// Tag, 1–40 characters, compared without case.
     pub name: String,
@@ -30,7 +33,7 @@ pub struct Skill {
 }
 
 /// An account.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Agent {
     /// Its id.
     pub id: AgentId,
@@ -57,4 +60,17 @@ pub struct Agent {
     pub enabled: bool,
     /// Raised when the password or role changes; tokens of an older epoch are refused.
     pub epoch: u32,
+}
+
+impl Status {
+    /// Its word, the same everywhere.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Away => "away",
+            Self::Busy => "busy",
+            Self::Offline => "offline",
+        }
+    }
 }

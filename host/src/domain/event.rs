@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::file::Attachment;
@@ -11,7 +12,7 @@ use super::ids::{
 use super::people::Party;
 
 /// One thing that happened. Immutable once appended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// The conversation it belongs to.
     pub conversation: ConversationId,
@@ -43,7 +44,7 @@ pub struct NewEvent {
 }
 
 /// What happened. The tag `type` is the same word on the wire, in the stream and in storage.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum EventBody {
     /// A visitor started a conversation.
@@ -116,7 +117,7 @@ pub enum EventBody {
 }
 
 /// Why a conversation waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum QueueCause {
     /// Just opened.
@@ -132,7 +133,7 @@ pub enum QueueCause {
 }
 
 /// Why a conversation ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CloseReason {
     /// The agent ended it.
@@ -144,7 +145,7 @@ pub enum CloseReason {
 }
 
 /// Where a conversation is handed to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", content = "id", rename_all = "snake_case")]
 pub enum TransferTarget {
     /// One agent.

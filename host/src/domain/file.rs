@@ -4,6 +4,7 @@
 //! a person sees and what a download is called, never a path: it ends in an extension of its kind, so that nothing
 //! becomes a program or a page on the way to an agent's disk.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{ConversationId, FileId, Millis};
@@ -15,7 +16,7 @@ const NAME_BYTES: usize = 255;
 pub const HEAD_BYTES: usize = 512;
 
 /// A file as a message shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Attachment {
     /// Its id.
     pub id: FileId,

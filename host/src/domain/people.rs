@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{AgentId, Millis, SiteId, TeamId, VisitorId};
 
 /// Who did something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(tag = "kind", content = "id", rename_all = "snake_case")]
 pub enum Party {
     /// The person asking.
@@ -19,7 +22,9 @@ pub enum Party {
 }
 
 /// What an account may do. Each role includes the ones before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Answers conversations.
@@ -61,7 +66,7 @@ impl Principal {
 }
 
 /// A group of agents.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Team {
     /// Its id.
     pub id: TeamId,
@@ -70,7 +75,7 @@ pub struct Team {
 }
 
 /// One embeddable widget: its brand, allowed origins, team, hours.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Site {
     /// Its id.
     pub id: SiteId,
@@ -89,7 +94,7 @@ pub struct Site {
 }
 
 /// What a site's admin chooses about its widget.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct WidgetSettings {
     /// Brand colour, `#rrggbb`.
@@ -117,7 +122,7 @@ impl Default for WidgetSettings {
 }
 
 /// One pre-chat field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FormField {
     /// Key under which the answer is kept: 1–32 of `a–z 0–9 _`.
     pub name: String,
@@ -133,7 +138,7 @@ pub struct FormField {
 }
 
 /// One choice of a `select` field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FieldOption {
     /// What is stored.
     pub value: String,

@@ -2,12 +2,15 @@
 //! these in
 //! `plugins/` and only there.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{AgentId, ConversationId, GenerationId, Millis, Seq, SiteId, TeamId};
 
 /// An extension point.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Point {
     /// Who answers.
@@ -19,7 +22,7 @@ pub enum Point {
 }
 
 /// How a plugin call ended. The three ways of not answering stay distinct.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It answered.
@@ -59,7 +62,7 @@ pub struct Answer<T> {
 pub type Attrs = Vec<(String, String)>;
 
 /// What a policy is given: one conversation, all candidates.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RoutingInput {
     /// The server's clock.
     pub now: Millis,
@@ -86,7 +89,7 @@ pub struct RoutingInput {
 }
 
 /// One candidate.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Candidate {
     /// The agent.
     pub agent: AgentId,
@@ -206,4 +209,16 @@ pub enum Speaker {
     Agent,
     /// The server.
     System,
+}
+
+impl Point {
+    /// Its word, the same everywhere.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Routing => "routing",
+            Self::Filter => "filter",
+            Self::Inspection => "inspection",
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Why something a client asked for was not done: one code per thing the client can do about it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A refusal, as the client sees it. `Display` is the sentence shown to people who read logs and
@@ -60,7 +61,7 @@ pub enum Refusal {
 }
 
 /// The wire code of a refusal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each is documented on the Refusal variant of the same name")]
 pub enum Code {
@@ -75,6 +76,26 @@ pub enum Code {
     Blocked,
     RateLimited,
     Unavailable,
+}
+
+impl Code {
+    /// The code as it stands on the wire.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::BadFrame => "bad_frame",
+            Self::TooLarge => "too_large",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
+            Self::Invalid => "invalid",
+            Self::Blocked => "blocked",
+            Self::Unsupported => "unsupported",
+            Self::RateLimited => "rate_limited",
+            Self::Unavailable => "unavailable",
+        }
+    }
 }
 
 impl Refusal {

@@ -1,5 +1,6 @@
 //! Routing, the pure half: who qualifies, and in which order the policy's scores put them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::conversation::Conversation;
@@ -7,7 +8,7 @@ use super::ids::{AgentId, ConversationId, DecisionId, GenerationId, Millis, Site
 use super::plugin::{Candidate, Outcome, Ranking, RoutingInput};
 
 /// A skill a conversation needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SkillNeed {
     /// Tag, compared without case.
     pub skill: String,
@@ -43,7 +44,7 @@ pub struct Contender {
 }
 
 /// Why an agent is no candidate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Excluded {
     /// No live session.
@@ -61,7 +62,7 @@ pub enum Excluded {
 }
 
 /// One candidate's line in a decision.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Ranked {
     /// The agent.
     pub agent: AgentId,
@@ -74,7 +75,7 @@ pub struct Ranked {
 }
 
 /// A decision, kept whole so that it can be explained and repeated.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Decision {
     /// Format of this record.
     pub version: u32,

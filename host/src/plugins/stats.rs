@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::plugin::{Outcome, Point};
@@ -18,11 +19,28 @@ pub(super) struct Stats {
     faults: AtomicU64,
     absent: AtomicU64,
     fuel: AtomicU64,
+    nanos: AtomicU64,
     times: [AtomicU64; BUCKETS],
 }
 
+/// How long the calls of one point took.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Times {
+    /// Which point.
+    pub point: Point,
+    /// Calls that took no longer than so many seconds.
+    pub buckets: Vec<(f64, u64)>,
+    /// All together, seconds.
+    pub sum: f64,
+    /// Calls.
+    pub count: u64,
+}
+
+/// Of the buckets, those shown: 1 µs, 4 µs, 16 µs … 1 s.
+const SHOWN: [usize; 11] = [0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40];
+
 /// Counts of one point since the start of the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PointStats {
     /// Which point.
     pub point: Point,
@@ -55,6 +73,7 @@ impl Default for Stats {
             faults: AtomicU64::new(0),
             absent: AtomicU64::new(0),
             fuel: AtomicU64::new(0),
+            nanos: AtomicU64::new(0),
             times: std::array::from_fn(|_| AtomicU64::new(0)),
         }
     }
@@ -72,6 +91,8 @@ impl Stats {
         count.fetch_add(1, Ordering::Relaxed);
         if outcome != Outcome::Absent {
             self.fuel.fetch_add(fuel, Ordering::Relaxed);
+            let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+            self.nanos.fetch_add(nanos, Ordering::Relaxed);
             self.times[bucket(took)].fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -92,6 +113,20 @@ impl Stats {
             fuel: get(&self.fuel),
             p50_us: quantile(&times, 50),
             p99_us: quantile(&times, 99),
+        }
+    }
+}
+
+impl Stats {
+    pub(super) fn times(&self, point: Point) -> Times {
+        let times = self.times.each_ref().map(|count| count.load(Ordering::Relaxed));
+        let up_to = |index: usize| times[..=index].iter().sum();
+        let bound = |index: usize| (index as f64 / 2.0).exp2() / 1e6;
+        Times {
+            point,
+            buckets: SHOWN.iter().map(|&index| (bound(index), up_to(index))).collect(),
+            sum: self.nanos.load(Ordering::Relaxed) as f64 / 1e9,
+            count: times.iter().sum(),
         }
     }
 }

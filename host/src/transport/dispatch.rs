@@ -1,6 +1,7 @@
 //! Dispatch: the one place where a frame becomes a call. Both carriers come through here.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::Transport;
 use super::admission::Asker;
@@ -199,8 +200,24 @@ impl Transport {
         })
     }
 
-    /// Does one frame.
+    /// Does one frame, and counts how it went.
     pub(super) async fn answer(&self, session: &Arc<Session>, decoded: Decoded) -> Answer {
+        let begun = Instant::now();
+        let is_draft = decoded.as_ref().is_ok_and(|frame| frame.key().is_some());
+        let answer = self.done(session, decoded).await;
+        match &answer.refusal {
+            Some(refusal) => {
+                self.parts.meters.frame_refusals.with_label_values(&[refusal.code().word()]).inc();
+            }
+            None if is_draft => {
+                self.parts.meters.ack_seconds.observe(begun.elapsed().as_secs_f64());
+            }
+            None => {}
+        }
+        answer
+    }
+
+    async fn done(&self, session: &Arc<Session>, decoded: Decoded) -> Answer {
         let frame = match decoded {
             Ok(frame) => frame,
             Err(bad) => return Answer::refused(bad),

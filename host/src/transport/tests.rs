@@ -20,6 +20,7 @@ use crate::plugins::Plugins;
 use crate::runtime;
 use crate::sessions::SessionLimits;
 use crate::stream;
+use crate::telemetry::Meters;
 
 mod polls;
 mod sockets;
@@ -77,7 +78,15 @@ async fn stage(config: TransportConfig) -> Stage {
     let token = people(&storage, &auth).await;
     let stop = CancellationToken::new();
     runtime::spawn(sessions.run(stop.clone()));
-    let parts = Parts { sessions, presence, conversations, auth, storage, clock };
+    let parts = Parts {
+        sessions,
+        presence,
+        conversations,
+        auth,
+        storage,
+        clock,
+        meters: Arc::new(Meters::new().unwrap()),
+    };
     let transport = Transport::new(parts, config);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

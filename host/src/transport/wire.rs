@@ -3,14 +3,18 @@
 //! Everything a client sends is hostile until decoded: unknown types, missing or wrong fields, depth and size come out
 //! as a [`Bad`] that says why, and the connection lives. It decides nothing: who may do what is `conversations`.
 
+mod describe;
 mod out;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+pub use self::describe::{ClientFrame, ServerFrame};
+pub use self::out::Listed;
 pub(super) use self::out::{
     Limits, Welcome, You, ack, bye, encode, error, error_body, follow_answer, me, pong, welcome,
 };
@@ -22,7 +26,7 @@ use crate::domain::ids::{ClientKey, ConversationId, FileId, Seq};
 use crate::domain::refusal::Refusal;
 
 /// What a client says first.
-#[derive(Debug, PartialEq, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize, JsonSchema)]
 pub(super) struct Hello {
     /// The protocol it speaks.
     pub(super) protocol: u32,
@@ -38,7 +42,7 @@ pub(super) struct Hello {
 }
 
 /// A place in a conversation.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 pub(super) struct Mark {
     /// Which.
     pub(super) conversation: ConversationId,
@@ -115,7 +119,7 @@ struct Head<'a> {
     conversation: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct OpenFields {
     #[serde(default)]
     key: Option<ClientKey>,
@@ -131,7 +135,7 @@ struct OpenFields {
     offline: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct SendFields {
     #[serde(default)]
     text: Option<String>,
@@ -141,39 +145,39 @@ struct SendFields {
     file: Option<FileId>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct RateFields {
     score: u8,
     #[serde(default)]
     comment: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct TransferFields {
     to: TransferTarget,
     #[serde(default)]
     note: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Addressed {
     conversation: ConversationId,
     #[serde(default)]
     key: Option<ClientKey>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct StatusFields {
     status: Status,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct TypingFields {
     conversation: ConversationId,
     on: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct SeenFields {
     conversation: ConversationId,
     #[serde(default)]

@@ -1,5 +1,6 @@
 //! What the server says, as frames. A visitor's frames are made here without what is only among agents.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::conversations::Sent;
@@ -11,12 +12,14 @@ use crate::domain::people::{Party, Role};
 use crate::domain::refusal::{Code, Refusal};
 use crate::sessions::{Bye, Item, Push, Summary};
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ServerFrame")]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Out<'a> {
+pub(super) enum Out<'a> {
     Welcome(&'a Welcome<'a>),
     Ack(&'a Ack<'a>),
     Event {
+        #[schemars(with = "Event")]
         event: Seen<'a>,
     },
     Conversation {
@@ -59,7 +62,7 @@ enum Out<'a> {
 }
 
 /// The answer to `hello`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(in crate::transport) struct Welcome<'a> {
     pub(in crate::transport) protocol: u32,
     pub(in crate::transport) session: SessionId,
@@ -73,7 +76,8 @@ pub(in crate::transport) struct Welcome<'a> {
 }
 
 /// Bounds a client should know.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ConnectionLimits")]
 pub(in crate::transport) struct Limits<'a> {
     pub(in crate::transport) text_bytes: usize,
     pub(in crate::transport) frame_bytes: usize,
@@ -82,7 +86,7 @@ pub(in crate::transport) struct Limits<'a> {
 }
 
 /// Who a client is.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(in crate::transport) struct You {
     pub(in crate::transport) kind: &'static str,
     pub(in crate::transport) id: String,
@@ -94,7 +98,7 @@ pub(in crate::transport) struct You {
 }
 
 /// A receipt.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(in crate::transport) struct Ack<'a> {
     key: &'a ClientKey,
     conversation: ConversationId,
@@ -107,7 +111,7 @@ pub(in crate::transport) struct Ack<'a> {
 }
 
 #[derive(Serialize)]
-struct Seen<'a> {
+pub(super) struct Seen<'a> {
     conversation: ConversationId,
     seq: Seq,
     at: Millis,
@@ -118,8 +122,9 @@ struct Seen<'a> {
     body: &'a EventBody,
 }
 
-#[derive(Serialize)]
-struct Refused<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ErrorFrame")]
+pub(super) struct Refused<'a> {
     code: Code,
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,8 +136,9 @@ struct Refused<'a> {
 }
 
 /// A summary as the protocol lists it: the row without what routing keeps for itself.
-#[derive(Serialize)]
-pub(in crate::transport) struct Listed<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Conversation")]
+pub struct Listed<'a> {
     id: ConversationId,
     site: crate::domain::ids::SiteId,
     team: crate::domain::ids::TeamId,

@@ -1,0 +1,136 @@
+//! The command line: what it says and how it ends, with right and wrong input.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use kefu_tests::server::{Server, Setup, program};
+
+fn kefu(data: &Path, args: &[&str]) -> anyhow::Result<Output> {
+    let mut command = Command::new(program()?);
+    command.args(["--data-dir", &data.to_string_lossy()]).args(args).current_dir(data);
+    Ok(command.env("KEFU__SERVER__LISTEN", "127.0.0.1:0").output()?)
+}
+
+fn said(output: &Output) -> String {
+    let bytes = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Runs it and holds its exit code and words against what is expected.
+fn says(data: &Path, args: &[&str], code: i32, words: &[&str]) -> anyhow::Result<String> {
+    let output = kefu(data, args)?;
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(code), "kefu {}: {said}", args.join(" "));
+    for word in words {
+        assert!(said.contains(word), "kefu {}: no {word:?} in {said}", args.join(" "));
+    }
+    Ok(said)
+}
+
+#[test]
+fn people_and_sites_are_made_and_mistakes_are_named() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path();
+    says(data, &["migrate"], 0, &["up to date"])?;
+    says(data, &["team", "add", "Sales"], 0, &["`Sales` added"])?;
+    says(data, &["team", "add", ""], 1, &["name", "1 to 64"])?;
+    says(data, &["team", "list"], 0, &["Sales"])?;
+    let add = ["agent", "add", "amy", "--team", "Sales", "--skill", "billing:4"];
+    says(data, &add, 0, &["`amy` added", "password: "])?;
+    says(data, &add, 1, &["login", "already taken"])?;
+    says(data, &["agent", "add", "bo", "--team", "Nobody"], 1, &["`Nobody`", "kefu team add"])?;
+    says(data, &["agent", "add", "bo", "--role", "boss"], 2, &["boss", "agent", "supervisor"])?;
+    says(data, &["agent", "add", "bo", "--skill", "vip:9"], 1, &["skills", "1 to 5"])?;
+    says(data, &["agent", "add", "bo", "--capacity", "101"], 1, &["capacity", "0 to 100"])?;
+    says(data, &["agent", "passwd", "nobody"], 1, &["`nobody`", "kefu agent list"])?;
+    says(data, &["agent", "passwd", "amy"], 0, &["new password", "password: "])?;
+    says(data, &["agent", "list"], 0, &["amy", "agent", "offline"])?;
+    let site = ["site", "add", "shop", "--team", "Sales", "--origin", "https://shop.example"];
+    says(data, &site, 0, &["data-site=\"shop\"", "kefu.js"])?;
+    says(data, &["site", "add", "Shop!", "--team", "Sales"], 1, &["key", "a-z"])?;
+    let bad = ["site", "add", "two", "--team", "Sales", "--origin", "shop.example"];
+    says(data, &bad, 1, &["origins", "https://"])?;
+    says(data, &["site", "list"], 0, &["shop", "https://shop.example"])?;
+    Ok(())
+}
+
+#[test]
+fn a_plugin_that_is_none_is_refused_with_the_reason() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path();
+    std::fs::write(data.join("text.wasm"), "no component")?;
+    says(data, &["plugin", "install", "text.wasm"], 1, &["plugin"])?;
+    says(data, &["plugin", "install", "missing.wasm"], 1, &["missing.wasm", "cannot be read"])?;
+    says(data, &["plugin", "activate", "routing/99"], 1, &["routing/99", "kefu plugin list"])?;
+    says(data, &["plugin", "activate", "routing/x"], 1, &["routing/x", "not a number"])?;
+    says(data, &["plugin", "rollback", "colour"], 2, &["colour", "routing", "filter"])?;
+    says(data, &["plugin", "list"], 0, &[])?;
+    Ok(())
+}
+
+#[test]
+fn config_mistakes_are_all_named_at_once() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path();
+    says(data, &["config", "check"], 0, &["good"])?;
+    let printed =
+        says(data, &["config", "print"], 0, &["server.listen", "plugins.quarantine_after"])?;
+    std::fs::write(data.join("again.toml"), &printed)?;
+    says(data, &["--config", "again.toml", "config", "check"], 0, &["good"])?;
+    let mistakes = "[transport]\nframe_bytes = \"many\"\n[server]\nlisen = 1\n";
+    std::fs::write(data.join("bad.toml"), mistakes)?;
+    let bad = ["--config", "bad.toml", "config", "check"];
+    says(data, &bad, 1, &["bad.toml", "2 problem", "transport.frame_bytes", "server.lisen"])?;
+    says(data, &["--config", "none.toml", "config", "check"], 1, &["none.toml"])?;
+    says(data, &["--config", "bad.toml", "doctor"], 1, &["server.lisen"])?;
+    Ok(())
+}
+
+#[test]
+fn the_doctor_says_what_is_in_force_and_what_is_wrong() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path();
+    let words = ["data directory", "disk space", "clock", "open files", "exposure"];
+    says(data, &["doctor"], 0, &words)?;
+    let more = ["survive power loss", "transport.connections", "does not run", "plugin routing"];
+    says(data, &["doctor"], 0, &more)?;
+    let hour = std::time::Duration::from_secs(3600);
+    let file = std::fs::File::options().append(true).open(data.join("kefu.db"))?;
+    let then = file.metadata()?.modified()? + hour;
+    file.set_modified(then)?;
+    says(data, &["doctor"], 1, &["WRONG  clock", "went back"])?;
+    let open = Command::new(program()?)
+        .args(["--data-dir", &data.to_string_lossy(), "doctor"])
+        .env("KEFU__SERVER__LISTEN", "0.0.0.0:0")
+        .output()?;
+    assert!(said(&open).contains("WRONG  exposure"), "{}", said(&open));
+    assert_eq!(open.status.code(), Some(1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn commands_reach_the_running_server() -> anyhow::Result<()> {
+    let server = Server::start(Setup::default()).await?;
+    let data = server.data_dir();
+    says(&data, &["doctor"], 0, &["ok     server: version"])?;
+    says(&data, &["agent", "list"], 0, &["admin", "agent1"])?;
+    says(&data, &["team", "add", "Night"], 0, &["added"])?;
+    let admin = server.agent_token("admin").await?;
+    let teams = server.asks(kefu_tests::http::Ask::get("/v1/teams").bearer(&admin)).await?;
+    assert!(teams.text.contains("Night"), "{}", teams.text);
+    says(&data, &["serve"], 1, &["stream"])?;
+    Ok(())
+}
+
+#[test]
+fn help_explains_each_command() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path();
+    let all = ["serve", "migrate", "agent", "team", "site", "plugin", "config", "doctor"];
+    let help = says(data, &["--help"], 0, &all)?;
+    assert!(!help.contains("reference"), "made for xtask, not for people: {help}");
+    says(data, &["agent", "add", "--help"], 0, &["--skill", "billing:4", "--password-stdin"])?;
+    says(data, &["agnet"], 2, &["agnet", "agent"])?;
+    says(data, &["team", "add"], 2, &["NAME"])?;
+    Ok(())
+}
