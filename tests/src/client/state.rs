@@ -34,6 +34,8 @@ pub struct State {
     pub signals: VecDeque<Value>,
     /// Why this client is over for good.
     pub over: Option<String>,
+    /// Drafts do not wait for each other.
+    pub(super) pipelines: bool,
     /// Conversations whose end was heard: not resumed.
     closed: BTreeSet<String>,
     /// Where an app was before this client was made.
@@ -120,7 +122,7 @@ impl State {
             if frames.len() >= limit {
                 break;
             }
-            if first && !late && pending.sent_on != connection {
+            if (first || self.pipelines) && !late && pending.sent_on != connection {
                 pending.sent_on = connection;
                 pending.not_before = None;
                 frames.push(pending.frame.clone());
