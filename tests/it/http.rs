@@ -73,9 +73,7 @@ async fn what_is_too_long_is_refused_while_it_comes() -> anyhow::Result<()> {
     assert_eq!(status, 413, "{body}");
     assert!(body.contains("too_large"), "{body}");
 
-    let mut ask = Ask::post("/v1/login", Value::String("x".repeat(3 << 20)));
-    ask.method = "POST";
-    let answer = server.asks(ask).await;
+    let answer = server.asks(Ask::post("/v1/login", Value::String("x".repeat(3 << 20)))).await;
     assert!(answer.is_err() || answer.is_ok_and(|answer| answer.status == 413));
     Ok(())
 }

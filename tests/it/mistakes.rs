@@ -51,7 +51,7 @@ async fn nothing_is_acked_that_is_too_long_to_keep() -> anyhow::Result<()> {
         json!({ "type": "open", "text": text, "fields": { "name": name },
                 "page": format!("https://shop.example/?q={}", "语".repeat(5000)) })
     };
-    for (text, name) in [(&more, "Ann"), (&most, &"n".repeat(513))] {
+    for (text, name) in [(&more, "Ann"), (&most, "n".repeat(513).as_str())] {
         let code = visitor.refused(&visitor.drafts(opened(text, name))).await?;
         assert!(["too_large", "invalid"].contains(&code.as_str()), "{code}");
     }
@@ -286,7 +286,7 @@ async fn a_ping_that_shares_a_post_with_messages_is_answered() -> anyhow::Result
     ]);
     let ask = Ask::post("/v1/commands", json!({ "frames": frames })).bearer(&token);
     let answer = server.asks(ask).await?.ok()?;
-    let kinds: Vec<_> = (0..4).map(|n| answer.json["frames"][n]["type"].clone()).collect();
+    let kinds: Vec<_> = (0..4_usize).map(|n| answer.json["frames"][n]["type"].clone()).collect();
     assert_eq!(kinds, ["welcome", "pong", "ack", "pong"]);
     Ok(())
 }

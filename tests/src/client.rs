@@ -120,7 +120,7 @@ impl Client {
     /// # Errors
     /// When there is none in time, or the token is refused.
     pub async fn connect(options: Options) -> anyhow::Result<Self> {
-        let mut state = State { pipelines: options.pipelines, ..State::default() };
+        let mut state = State::new(options.pipelines);
         for (conversation, seq) in &options.resume {
             state.place(conversation, *seq);
         }

@@ -53,7 +53,8 @@ impl Proxy {
 async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, swallows: watch::Receiver<bool>) {
     let mut chunk = [0; 4096];
     while let Ok(count @ 1..) = from.read(&mut chunk).await {
-        if !*swallows.borrow() && to.write_all(&chunk[..count]).await.is_err() {
+        let through = !*swallows.borrow();
+        if through && to.write_all(&chunk[..count]).await.is_err() {
             return;
         }
     }

@@ -15,7 +15,7 @@ use crate::{runtime, telemetry};
 /// How to serve.
 #[derive(Debug, clap::Args)]
 pub(super) struct Serve {
-    /// Where to listen, instead of what the config says.
+    /// Where to listen [default: server.listen of the config].
     #[arg(long, value_name = "IP:PORT")]
     listen: Option<SocketAddr>,
 }

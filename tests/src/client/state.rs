@@ -53,6 +53,11 @@ pub struct State {
 }
 
 impl State {
+    /// Knows nothing yet.
+    pub(super) fn new(pipelines: bool) -> Self {
+        Self { pipelines, ..Self::default() }
+    }
+
     /// The first frame of a connection.
     pub(super) fn hello(&self, token: &str) -> Value {
         let resume: Vec<Value> = self
@@ -105,7 +110,7 @@ impl State {
     }
 
     /// What to send now on this connection, at most `limit` frames. A draft waits for those before it in its
-    /// conversation, or a refusal to be tried again would change their order.
+    /// conversation, or a refusal to be tried again would change their order; unless this client pipelines.
     pub(super) fn take(&mut self, connection: u64, limit: usize) -> Vec<Value> {
         let mut frames: Vec<Value> = Vec::new();
         while frames.len() < limit
