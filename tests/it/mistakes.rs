@@ -3,8 +3,8 @@
 //! - resume that gives up after 300 missed messages although 1,000 are kept:
 //!   `resume::after_a_thousand_missed_messages_all_come_in_order`
 //! - one agent who stops reading blocks every sender: `resume::a_slow_reader_holds_nobody_up`
-//! - a half-open socket kept for 150 s: `vanish::a_half_open_websocket_is_gone_in_time_and_its_conversations_wait_again`
-//!   and its neighbour
+//! - a half-open socket kept for 150 s:
+//!   `vanish::a_half_open_websocket_is_gone_in_time_and_its_conversations_wait_again` and its neighbour
 //! - trusting `X-Forwarded-For` from anyone, a rate limit answered as 200:
 //!   `trust::too_many_visitors_from_one_address_get_429_whatever_they_claim`, and the two below
 //! - the rest is here.

@@ -1,4 +1,4 @@
-//! A server that cannot start says what and why, and ends with a code other than 0; so does any other command that fails.
+//! A server that cannot start says what and why, and ends with a code other than 0; so does any command that fails.
 
 use std::path::Path;
 use std::process::{Command, Output};
