@@ -52,6 +52,7 @@ fn another(path: &str, default: &toml::Value) -> String {
         ("server.data_dir", _) => "2026".into(),
         ("telemetry.log", _) => "debug".into(),
         ("telemetry.log_format", _) => "json".into(),
+        ("limits.file_types", _) => r#"["image/png"]"#.into(),
         (_, toml::Value::Array(_)) => r#"["10.0.0.0/8"]"#.into(),
         (_, toml::Value::Integer(number)) => (number + 1).to_string(),
         (_, toml::Value::Float(number)) => (number + 1.0).to_string(),
