@@ -177,11 +177,10 @@ impl Bytes {
     }
 
     async fn more(&mut self) -> anyhow::Result<()> {
-        let mut chunk = [0; 16_384];
-        match timeout(PATIENCE, self.stream.read(&mut chunk)).await.context("nothing comes")?? {
+        let read = timeout(PATIENCE, self.stream.read_buf(&mut self.read)).await;
+        match read.context("nothing comes")?? {
             0 => bail!("closed by the server"),
-            count => self.read.extend_from_slice(&chunk[..count]),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
