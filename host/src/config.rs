@@ -8,7 +8,6 @@ mod auth;
 mod limits;
 mod plugins;
 mod reader;
-mod rules;
 mod server;
 mod sessions;
 mod stream;
@@ -20,7 +19,7 @@ mod tests;
 
 pub use auth::Auth;
 pub use limits::Limits;
-pub use plugins::{Call, Plugins};
+pub use plugins::Plugins;
 pub use reader::{Problem, Problems};
 pub use server::{Network, Server};
 pub use sessions::Sessions;
@@ -67,7 +66,6 @@ impl Config {
     ) -> Result<Self, Problems> {
         let mut reader = Reader::new(name, text, environment)?;
         let config = Self::read(&mut reader);
-        rules::check(&config, &mut reader);
         reader.finish()?;
         Ok(config)
     }

@@ -1,9 +1,13 @@
-// What only an agent does: take, transfer, follow others, set a status.
+// What only an agent does: note, take, transfer, follow others, set a status.
 
 import { Client, newKey } from './client'
 import type { Id, KefuEvent, ServerFrame, Status, Target } from './frames'
 
 export class AgentClient extends Client {
+  note(conversation: Id, text: string): string {
+    return this.enqueue({ type: 'send', key: newKey(), conversation, text, note: true })
+  }
+
   transfer(conversation: Id, to: Target, note?: string): string {
     const more = note ? { note } : {}
     return this.enqueue({ type: 'transfer', key: newKey(), conversation, to, ...more })

@@ -59,8 +59,8 @@ describe('thread', () => {
   it('merges ack and event in either order and sorts by seq', () => {
     for (const ackFirst of [true, false]) {
       const thread = new Thread('5')
-      thread.draft('a', { kind: 'visitor', id: '7' }, 'one', 999)
-      thread.draft('b', { kind: 'visitor', id: '7' }, 'two', 1)
+      thread.draft('a', { kind: 'visitor', id: '7' }, { type: 'message', text: 'one' }, 999)
+      thread.draft('b', { kind: 'visitor', id: '7' }, { type: 'message', text: 'two' }, 1)
       thread.apply(message(2, 'hello'))
       const steps = [() => thread.ack('a', 3, 30), () => thread.apply(message(3, 'one', 'a'))]
       if (!ackFirst) steps.reverse()
@@ -72,7 +72,7 @@ describe('thread', () => {
   })
   it('an ack does not move the cursor past events still on their way', () => {
     const thread = new Thread('5')
-    thread.draft('a', { kind: 'visitor', id: '7' }, 'one', 1)
+    thread.draft('a', { kind: 'visitor', id: '7' }, { type: 'message', text: 'one' }, 1)
     thread.ack('a', 9, 9)
     expect(thread.cursor).toBe(0)
   })

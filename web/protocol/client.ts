@@ -4,8 +4,8 @@
 import { Connection } from './connection'
 import type { ConnectionEvents, ConnectionOptions, ConnectionState } from './connection'
 import type {
-  Ack, ByeCode, Draft, Failure, Id, KefuEvent, Party, Position, ResumePoint, Seen, ServerFrame,
-  Signal, Summary, Typing, Welcome, You,
+  Ack, ByeCode, Draft, Failure, FileInfo, Id, KefuEvent, Limits, Party, Position, ResumePoint,
+  Seen, ServerFrame, Signal, Summary, Typing, Welcome, You,
 } from './frames'
 import { sameParty } from './frames'
 import { LOCAL, Outbox, lane } from './outbox'
@@ -66,7 +66,7 @@ const FATAL: ReadonlySet<string> = new Set([
 
 export class Client {
   you: You | undefined
-  limits = { text_bytes: 8_192, frame_bytes: 65_536 }
+  limits: Limits = { text_bytes: 8_192, frame_bytes: 65_536 }
   readonly threads = new Map<Id, Thread>()
   readonly summaries = new Map<Id, Summary>()
   readonly positions = new Map<Id, Position>()
@@ -162,9 +162,8 @@ export class Client {
   }
 
   /** To a conversation, or to `LOCAL + key` of one that is being opened. */
-  send(conversation: Id, text: string, note = false): string {
-    const key = newKey()
-    return this.enqueue({ type: 'send', key, conversation, text, ...(note ? { note } : {}) })
+  send(conversation: Id, text: string, file?: FileInfo): string {
+    return this.enqueue({ type: 'send', key: newKey(), conversation, text, file: file?.id }, file)
   }
 
   close(conversation: Id): string {
@@ -245,17 +244,19 @@ export class Client {
     return this.connection.say(frame)
   }
 
-  protected enqueue(draft: Draft): string {
-    this.show(this.outbox.add(draft, Date.now()))
+  protected enqueue(draft: Draft, file?: FileInfo): string {
+    this.show(this.outbox.add(draft, Date.now(), file))
     this.flush()
     return draft.key
   }
 
-  private show({ draft, at, failed }: Entry): void {
+  private show({ draft, at, file, failed }: Entry): void {
     if (draft.type !== 'send') return
     const from: Party = this.you ? { kind: this.you.kind, id: this.you.id } : ME
     const thread = this.thread(draft.conversation)
-    const row = thread.draft(draft.key, from, draft.text, at + this.skew, draft.note)
+    const { key, note, text } = draft
+    const type = note ? 'note' : 'message'
+    const row = thread.draft(key, from, { type, text, file }, at + this.skew)
     if (failed) {
       row.state = 'failed'
       row.error = failed.code as NonNullable<Row['error']>

@@ -42,6 +42,17 @@ export interface Summary {
   head?: number
 }
 
+/** A file of a conversation; `url` is a path on the server. */
+export interface FileInfo {
+  id: Id
+  name: string
+  type: string
+  size: number
+  width?: number
+  height?: number
+  url: string
+}
+
 interface EventBase {
   conversation: Id
   seq: number
@@ -54,7 +65,7 @@ export type EventBody =
   | { type: 'opened'; site: Id; visitor: Id; fields?: Record<string, string>; page?: string }
   | { type: 'queued'; cause: QueueCause }
   | { type: 'assigned'; agent: Id; name: string; decision?: Id }
-  | { type: 'message'; text: string; masked?: boolean }
+  | { type: 'message'; text: string; masked?: boolean; file?: FileInfo | undefined }
   | { type: 'note'; text: string }
   | { type: 'transferred'; to: Target; name: string; note?: string }
   | { type: 'rated'; score: number; comment?: string }
@@ -70,6 +81,13 @@ export interface You {
   status?: Status
 }
 
+export interface Limits {
+  text_bytes: number
+  frame_bytes: number
+  file_bytes?: number
+  file_types?: string[]
+}
+
 export interface Welcome {
   type: 'welcome'
   protocol: number
@@ -79,7 +97,7 @@ export interface Welcome {
   heartbeat_ms: number
   idle_timeout_ms: number
   version: string
-  limits: { text_bytes: number; frame_bytes: number }
+  limits: Limits
   conversations: Summary[]
 }
 
@@ -130,7 +148,7 @@ export type Draft =
       type: 'open'; key: string; fields: Record<string, string>; text?: string
       page?: string; language?: string; offline?: boolean
     }
-  | { type: 'send'; key: string; conversation: Id; text: string; note?: true }
+  | { type: 'send'; key: string; conversation: Id; text: string; note?: true; file?: Id | undefined }
   | { type: 'close'; key: string; conversation: Id }
   | { type: 'rate'; key: string; conversation: Id; score: number; comment?: string }
   | { type: 'transfer'; key: string; conversation: Id; to: Target; note?: string }

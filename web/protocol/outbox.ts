@@ -1,7 +1,7 @@
 // Drafts that the server has not acknowledged. Kept in storage on every change, so a reload goes on sending. One draft
 // per conversation is on the wire at a time: a refusal for speed never lets a later one overtake.
 
-import type { Draft, Id } from './frames'
+import type { Draft, FileInfo, Id } from './frames'
 
 /** Where text survives a reload. `localStorage` fits; so does nothing at all. */
 export interface Store {
@@ -18,6 +18,8 @@ export interface Entry {
   notBefore: number
   /** When it went out on the present connection; 0: it did not. */
   sentAt: number
+  /** What a `send` shows of the file it names. */
+  file?: FileInfo | undefined
   /** Refused for good: stays until retried or deleted. */
   failed?: { code: string; message: string }
 }
@@ -36,8 +38,8 @@ export class Outbox {
     this.entries = this.load()
   }
 
-  add(draft: Draft, now: number): Entry {
-    const entry: Entry = { draft, at: now, notBefore: 0, sentAt: 0 }
+  add(draft: Draft, now: number, file?: FileInfo): Entry {
+    const entry: Entry = { draft, at: now, notBefore: 0, sentAt: 0, file }
     this.entries.push(entry)
     this.save()
     return entry

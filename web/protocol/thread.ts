@@ -64,12 +64,10 @@ export class Thread {
   }
 
   /** Adds a draft as the last row. */
-  draft(key: string, from: Party, text: string, at: Millis, note = false): Row {
+  draft(key: string, from: Party, body: EventBody, at: Millis): Row {
     const known = this.rows.find((row) => row.key === key)
     if (known) return known
-    const row: Row = {
-      id: key, key, at, from, state: 'sending', body: { type: note ? 'note' : 'message', text },
-    }
+    const row: Row = { id: key, key, at, from, state: 'sending', body }
     this.rows.push(row)
     return row
   }
@@ -80,7 +78,7 @@ export class Thread {
     if (!row) return undefined
     this.settle(row, seq, at)
     if (text !== undefined && row.body.type === 'message') {
-      row.body = { type: 'message', text, masked: true }
+      row.body = { ...row.body, text, masked: true }
     }
     if (rules?.length) row.reason = rules.join(', ')
     return row

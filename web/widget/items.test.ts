@@ -28,9 +28,9 @@ it('names the agent once per group and says who joined', () => {
 it('shows the state under the last own message and under each failed one', () => {
   const thread = new Thread('1')
   const me = { kind: 'visitor', id: '7' } as const
-  thread.draft('a', me, 'a', 1)
-  thread.draft('b', me, 'b', 2)
-  thread.draft('c', me, 'c', 3)
+  thread.draft('a', me, { type: 'message', text: 'a' }, 1)
+  thread.draft('b', me, { type: 'message', text: 'b' }, 2)
+  thread.draft('c', me, { type: 'message', text: 'c' }, 3)
   thread.ack('a', 1, 1)
   const failed = thread.rows.find((row) => row.key === 'b')!
   failed.state = 'failed'

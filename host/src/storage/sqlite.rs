@@ -16,7 +16,6 @@ mod tests;
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -63,7 +62,7 @@ impl Sqlite {
             .connect_with(options.clone())
             .await
             .map_err(|e| unusable(e.to_string()))?;
-        MIGRATIONS.run(&writer).await.map_err(|error| unusable(migration(&error)))?;
+        MIGRATIONS.run(&writer).await.map_err(|e| unusable(e.to_string()))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(PATIENCE)
@@ -77,16 +76,6 @@ impl Sqlite {
     /// The right to write until it is committed or dropped (which takes everything back).
     async fn begin(&self) -> Stored<Transaction<'static, Engine>> {
         self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)
-    }
-}
-
-/// Why the tables cannot be brought up to date, and what to do.
-fn migration(error: &MigrateError) -> String {
-    match error {
-        MigrateError::VersionMissing(version) => {
-            format!("kefu.db was written by a newer kefu (migration {version}): run that one")
-        }
-        error => format!("kefu.db cannot be brought up to date: {error}"),
     }
 }
 

@@ -308,7 +308,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             io.flush().await
         };
         match tokio::time::timeout(within, writes).await {
-            Ok(written) => written,
+            Ok(written) => {
+                self.session.spoke(self.transport.parts.clock.now());
+                written
+            }
             Err(_) => {
                 self.transport.parts.sessions.end(&self.session, Some(Bye::SlowReader));
                 Err(io::ErrorKind::TimedOut.into())

@@ -5,7 +5,7 @@ import { defineStore } from 'pinia'
 import { computed, reactive, ref, shallowRef } from 'vue'
 
 import { Client } from '../../protocol'
-import type { ByeCode, KefuEvent, Row, Status, Summary, Target } from '../../protocol'
+import type { ByeCode, FileInfo, KefuEvent, Row, Status, Summary, Target } from '../../protocol'
 import { api } from '../lib/api'
 import { inTab, order, unansweredSince, unread } from '../lib/desk'
 import type { Listed, Tab } from '../lib/desk'
@@ -255,6 +255,7 @@ export const useDesk = defineStore('desk', () => {
     summaries, unreadTotal, start, stop, loadList, open, summary, rows, marks, loaded,
     unreadOf, sinceOf, listed, markRead,
     skew: () => client.value?.skew ?? 0,
+    limits: () => client.value?.limits,
     textLimit: () => client.value?.limits.text_bytes ?? 8192,
     flag: (id: string) => { flagged.add(id) },
     unflag: (id: string) => { flagged.delete(id) },
@@ -262,7 +263,8 @@ export const useDesk = defineStore('desk', () => {
       heard.add(one)
       return () => heard.delete(one)
     },
-    send: (id: string, text: string, note: boolean) => client.value?.send(id, text, note),
+    send: (id: string, text: string, file?: FileInfo) => client.value?.send(id, text, file),
+    note: (id: string, text: string) => client.value?.note(id, text),
     take: (id: string) => command('take', id, client.value?.take(id)),
     close: (id: string) => command('close', id, client.value?.close(id)),
     transfer: (id: string, to: Target, note?: string) =>
