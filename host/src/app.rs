@@ -1,6 +1,7 @@
 //! The composition root: the one place that knows every part. `build` opens and connects them, `run` serves until told
 //! to stop and then drains: no new work, goodbyes, what was accepted becomes durable, the end.
 
+mod body;
 mod listen;
 mod metered;
 mod parts;
@@ -26,9 +27,6 @@ use crate::storage::StorageError;
 use crate::stream::{self, Stream};
 use crate::transport;
 use parts::Parts;
-
-/// How long goodbyes may take.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -120,23 +118,32 @@ impl App {
         let (services, tasks) = (CancellationToken::new(), TaskTracker::new());
         self.parts.start(&services, &tasks).await;
         let servers = TaskTracker::new();
-        servers.spawn(listen::tcp(listener, self.router.clone(), shutdown.clone()));
-        servers.spawn(listen::unix(control, self.local_router(), shutdown.clone()));
+        let patience = self.patience();
+        servers.spawn(listen::tcp(listener, self.router.clone(), patience, shutdown.clone()));
+        servers.spawn(listen::unix(control, self.local_router(), patience, shutdown.clone()));
         servers.close();
         shutdown.cancelled().await;
         tracing::info!("stopping: goodbyes first");
+        let within = Duration::from_millis(self.config.server.stop_timeout_ms);
         self.health.ready.store(false, Ordering::Release);
-        if !self.parts.transport.drain(DRAIN).await {
+        if !self.parts.transport.drain(within).await {
             tracing::warn!("some connections did not close in time");
         }
-        drop(tokio::time::timeout(DRAIN, servers.wait()).await);
+        drop(tokio::time::timeout(within, servers.wait()).await);
         services.cancel();
         tasks.close();
-        drop(tokio::time::timeout(DRAIN, tasks.wait()).await);
+        drop(tokio::time::timeout(within, tasks.wait()).await);
         drop(std::fs::remove_file(Self::socket_path(&self.config)));
         self.close().await;
         tracing::info!("stopped");
         Ok(())
+    }
+
+    fn patience(&self) -> listen::Patience {
+        listen::Patience {
+            request: Duration::from_millis(self.config.transport.request_timeout_ms),
+            silence: Duration::from_millis(self.config.transport.idle_timeout_ms),
+        }
     }
 
     /// Lets go of everything; what was accepted is durable when this returns.

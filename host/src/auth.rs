@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use crate::config;
 use crate::domain::agent::{Agent, Status};
 use crate::domain::ids::{AgentId, Millis, SiteId, VisitorId};
-use crate::domain::people::{Principal, Role};
+use crate::domain::people::{Principal, Proven, Role};
 use crate::domain::refusal::Refusal;
 use crate::runtime::{Clock, fresh_id, random_bytes};
 use crate::storage::{self, StorageError, Stored};
@@ -98,26 +98,35 @@ impl Auth {
         }))
     }
 
-    /// Who this token proves its bearer to be.
+    /// Who this token proves its bearer to be, now.
+    ///
+    /// # Errors
+    /// As [`Auth::prove`].
+    pub async fn verify(&self, token: &str) -> Result<Principal, Refusal> {
+        self.prove(token).await.map(|proven| proven.principal)
+    }
+
+    /// Who this token proves its bearer to be, and until when.
     ///
     /// # Errors
     /// [`Refusal::Unauthorized`] for a token that is malformed, forged, expired or withdrawn.
-    pub async fn verify(&self, token: &str) -> Result<Principal, Refusal> {
+    pub async fn prove(&self, token: &str) -> Result<Proven, Refusal> {
         let claims = token::open(&self.signing_key, token)
             .ok_or(Refusal::Unauthorized("the token is not one of ours"))?;
         if claims.expires_at() <= self.clock.now() {
             return Err(Refusal::Unauthorized("the token has expired"));
         }
-        match claims {
-            Claims::Visitor { site, visitor, .. } => Ok(Principal::Visitor { site, visitor }),
+        let principal = match claims {
+            Claims::Visitor { site, visitor, .. } => Principal::Visitor { site, visitor },
             Claims::Agent { agent, epoch, .. } => {
                 let account = self.account(agent).await?;
                 if !account.enabled || account.epoch != epoch {
                     return Err(Refusal::Unauthorized("the token has been withdrawn"));
                 }
-                Ok(Principal::Agent { agent, role: account.role })
+                Principal::Agent { agent, role: account.role }
             }
-        }
+        };
+        Ok(Proven { principal, until: claims.expires_at() })
     }
 
     /// A token for a visitor.

@@ -19,13 +19,16 @@ use clap::{Parser, Subcommand};
 use crate::config::Config;
 
 /// kefu, a self-hosted customer-service server.
+///
+/// Every command works on the running server, or, when none runs, on its data. Settings come from the config file;
+/// a variable KEFU__SECTION__KEY overrides a key (KEFU__SERVER__LISTEN=0.0.0.0:8030).
 #[derive(Debug, Parser)]
 #[command(name = "kefu", version)]
 struct Cli {
     /// The config file [default: kefu.toml or config/kefu.toml, if there is one].
     #[arg(long, short, global = true, value_name = "FILE", env = "KEFU_CONFIG")]
     config: Option<PathBuf>,
-    /// Where the data is, instead of what the config says.
+    /// Where the data is [default: server.data_dir of the config].
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     #[command(subcommand)]
@@ -38,19 +41,19 @@ enum Command {
     Serve(serve::Serve),
     /// Bring the databases to this version's form (serve does it too).
     Migrate,
-    /// Accounts.
+    /// Add and list accounts, set passwords.
     #[command(subcommand)]
     Agent(agent::Agent),
-    /// Teams.
+    /// Add and list teams: who answers for whom.
     #[command(subcommand)]
     Team(team::Team),
-    /// Embeddable widgets.
+    /// Add and list sites: the widgets embedded in web pages.
     #[command(subcommand)]
     Site(site::Site),
-    /// Plugins and their generations.
+    /// Install, list, activate and roll back plugins.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
-    /// The config.
+    /// Check the config, or show what is in force.
     #[command(subcommand)]
     Config(config::Command),
     /// Check this installation and say what is wrong.

@@ -8,6 +8,7 @@ mod auth;
 mod limits;
 mod plugins;
 mod reader;
+mod rules;
 mod server;
 mod sessions;
 mod stream;
@@ -19,7 +20,7 @@ mod tests;
 
 pub use auth::Auth;
 pub use limits::Limits;
-pub use plugins::Plugins;
+pub use plugins::{Call, Plugins};
 pub use reader::{Problem, Problems};
 pub use server::{Network, Server};
 pub use sessions::Sessions;
@@ -66,6 +67,7 @@ impl Config {
     ) -> Result<Self, Problems> {
         let mut reader = Reader::new(name, text, environment)?;
         let config = Self::read(&mut reader);
+        rules::check(&config, &mut reader);
         reader.finish()?;
         Ok(config)
     }

@@ -29,7 +29,7 @@ use self::session::{Offered, Taken};
 use self::wheel::Wheel;
 use crate::domain::event::Event;
 use crate::domain::ids::{ConversationId, Millis, Seq, SessionId};
-use crate::domain::people::{Party, Principal};
+use crate::domain::people::{Party, Proven};
 use crate::domain::rate::Rate;
 use crate::domain::refusal::Refusal;
 use crate::runtime::{Clock, fresh_id};
@@ -62,7 +62,7 @@ pub struct SessionLimits {
     pub heal_page: usize,
     /// Commands per session.
     pub commands: Rate,
-    /// A ping after so much silence.
+    /// A ping after so much silence of the client.
     pub heartbeat_ms: Millis,
     /// A peer silent for so long is gone.
     pub idle_timeout_ms: Millis,
@@ -199,11 +199,11 @@ impl Sessions {
         }
     }
 
-    /// Begins a session. From here on it is found by party; it follows nothing yet.
+    /// Begins a session that ends when its proof does. From here on it is found by party; it follows nothing yet.
     ///
     /// # Errors
     /// [`Refusal::RateLimited`] when this person has too many sessions.
-    pub fn open(&self, principal: Principal, carrier: Carrier) -> Result<Arc<Session>, Refusal> {
+    pub fn open(&self, proven: Proven, carrier: Carrier) -> Result<Arc<Session>, Refusal> {
         let now = self.clock.now();
         let id = loop {
             let shard = fresh_id(&self.clock);
@@ -211,8 +211,9 @@ impl Sessions {
                 break id;
             }
         };
-        let party = principal.party();
-        let session = Arc::new(Session::new(id, principal, carrier, self.limits.clone(), now));
+        let party = proven.principal.party();
+        let due = proven.until.min(now + self.limits.heartbeat_ms.min(self.limits.idle_timeout_ms));
+        let session = Arc::new(Session::new(id, proven, carrier, self.limits.clone(), now));
         {
             let mut shard = self.by_party[of_party(party)].lock();
             let list = shard.entry(party).or_default();
@@ -226,7 +227,6 @@ impl Sessions {
         if carrier == Carrier::Socket {
             self.sockets.fetch_add(1, Ordering::Relaxed);
         }
-        let due = now + self.limits.heartbeat_ms.min(self.limits.idle_timeout_ms);
         self.wheel.lock().add(id, due);
         Ok(session)
     }

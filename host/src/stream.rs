@@ -126,7 +126,7 @@ pub enum OpenError {
     #[error("another process uses the stream in {0}")]
     InUse(String),
     /// A newer version of this program wrote it.
-    #[error("the stream has format {found}, this version knows {known}")]
+    #[error("a newer kefu wrote stream.db: it has format {found}, this one knows {known}")]
     Newer {
         /// Format of the file.
         found: u32,

@@ -133,3 +133,40 @@ async fn a_slow_reader_holds_nobody_up() -> anyhow::Result<()> {
     assert!(findings.clean(), "{findings:#?}");
     Ok(())
 }
+
+#[tokio::test]
+async fn many_drafts_in_flight_keep_their_order_also_across_a_reconnect() -> anyhow::Result<()> {
+    for carrier in [Carrier::WebSocket, Carrier::LongPoll] {
+        let server = Server::start(Setup::default().unlimited()).await?;
+        let token = server.visitor_token().await?;
+        let mut options = Options::new(server.address, &token, carrier);
+        options.pipelines = true;
+        let visitor = Client::connect(options).await?;
+        // Two conversations: each keeps its own order.
+        let talks = [visitor.opens().await?, visitor.opens().await?];
+        let mut keys = Vec::new();
+        for n in 0..400 {
+            for talk in &talks {
+                keys.push(visitor.drafts_in(talk, &format!("line {n}")));
+            }
+            if n == 200 {
+                // Somewhere in the middle of what is on its way.
+                visitor.acked(&keys[40]).await?;
+                visitor.reconnects().await?;
+            }
+        }
+        visitor.settles().await?;
+        let stream = checker::read_stream(&server.data_dir())?;
+        for (at, talk) in talks.iter().enumerate() {
+            let said = stream[talk].iter().filter(|event| event.body["type"] == "message");
+            let said: Vec<_> = said.map(|event| event.body["text"].clone()).collect();
+            let drafted: Vec<_> = (0..400).map(|n| json!(format!("line {n}"))).collect();
+            assert_eq!(said, drafted, "{carrier:?}, conversation {at}");
+            let last = visitor.acked(&keys[798 + at]).await?;
+            visitor.reaches(talk, last.seq).await?;
+        }
+        let findings = checker::check(&[visitor.log()], &stream);
+        assert!(findings.clean(), "{carrier:?}: {findings:#?}");
+    }
+    Ok(())
+}

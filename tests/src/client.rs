@@ -54,6 +54,9 @@ pub struct Options {
     pub receive_buffer: Option<u32>,
     /// Places kept from an earlier life, resumed at the first connection.
     pub resume: Vec<(String, u64)>,
+    /// Sends every draft at once, without waiting for the ack of the one before it. For servers without rates: a
+    /// refusal to be tried again changes the order.
+    pub pipelines: bool,
 }
 
 impl Options {
@@ -63,7 +66,16 @@ impl Options {
         let patience = Duration::from_secs(20);
         let token = token.to_owned();
         let resume = Vec::new();
-        Self { address, token, carrier, origin: None, patience, receive_buffer: None, resume }
+        Self {
+            address,
+            token,
+            carrier,
+            origin: None,
+            patience,
+            receive_buffer: None,
+            resume,
+            pipelines: false,
+        }
     }
 }
 
@@ -108,7 +120,7 @@ impl Client {
     /// # Errors
     /// When there is none in time, or the token is refused.
     pub async fn connect(options: Options) -> anyhow::Result<Self> {
-        let mut state = State::default();
+        let mut state = State::new(options.pipelines);
         for (conversation, seq) in &options.resume {
             state.place(conversation, *seq);
         }

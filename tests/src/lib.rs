@@ -3,11 +3,13 @@
 //!
 //! Everything waits with a deadline and nothing sleeps to wait for another.
 
+pub mod bytes;
 pub mod checker;
 pub mod client;
 pub mod dialogues;
 pub mod http;
 pub mod log;
+pub mod proxy;
 pub mod raw;
 pub mod server;
 pub mod talk;

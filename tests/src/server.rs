@@ -65,6 +65,8 @@ impl Setup {
             ("KEFU__LIMITS__MESSAGES_BURST", "1000000"),
             ("KEFU__LIMITS__VISITORS_PER_SECOND", "100000"),
             ("KEFU__LIMITS__VISITORS_BURST", "1000000"),
+            ("KEFU__SESSIONS__COMMANDS_PER_SECOND", "100000"),
+            ("KEFU__SESSIONS__COMMANDS_BURST", "1000000"),
         ] {
             self.settings.push((name, value.to_owned()));
         }
@@ -162,6 +164,41 @@ impl Server {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
+        }
+    }
+
+    /// Changes a setting from the next start on.
+    pub fn sets(&mut self, name: &'static str, value: &str) {
+        self.setup.settings.retain(|(set, _)| *set != name);
+        self.setup.settings.push((name, value.to_owned()));
+    }
+
+    /// Sends SIGTERM; does not wait.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn is_told_to_stop(&self) -> anyhow::Result<()> {
+        let pid = self.pid().context("it does not run")?;
+        let status = Command::new("kill").args(["-TERM", &pid.to_string()]).status()?;
+        if status.success() { Ok(()) } else { Err(anyhow!("kill: {status}")) }
+    }
+
+    /// Waits for its end; the exit code, if it was not killed.
+    ///
+    /// # Errors
+    /// When it goes on for longer than `within`.
+    pub async fn ends(&mut self, within: Duration) -> anyhow::Result<Option<i32>> {
+        let deadline = Instant::now() + within;
+        let child = self.child.as_mut().context("it does not run")?;
+        loop {
+            if let Some(status) = child.try_wait()? {
+                self.child = None;
+                return Ok(status.code());
+            }
+            if Instant::now() > deadline {
+                bail!("it does not end within {within:?}: {}", self.log());
+            }
+            sleep_until(Instant::now() + Duration::from_millis(10)).await;
         }
     }
 

@@ -11,12 +11,12 @@ use super::StartError;
 use super::metered::Metered;
 use crate::api::Api;
 use crate::auth::Auth;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::conversations::{self, Conversations, FileLimits};
 use crate::files::Files;
 use crate::inspection::Inspection;
 use crate::pipeline::archive::Archive;
-use crate::plugins::{Plugins, PluginsConfig};
+use crate::plugins::{Budgets, Plugins, PluginsConfig};
 use crate::presence::Presence;
 use crate::routing::Routing;
 use crate::runtime::Clock;
@@ -182,38 +182,54 @@ fn file_limits(config: &Config) -> FileLimits {
 fn stream_limits(config: &Config) -> StreamLimits {
     StreamLimits {
         queue: config.stream.waiting,
+        queue_bytes: config.stream.waiting_bytes,
         batch: config.stream.batch_events,
         batch_bytes: config.stream.batch_bytes,
-        ..StreamLimits::default()
+        heads: config.stream.heads,
+        readers: config.stream.readers,
+        tail: config.stream.tail_commits,
+        max_bytes: config.stream.max_bytes,
     }
 }
 
 fn plugins_config(config: &Config) -> PluginsConfig {
+    let config::Plugins { routing, filter, inspection, .. } = config.plugins;
     PluginsConfig {
         total_memory_mb: config.plugins.total_memory_mb,
+        instance_memory_mb: config.plugins.instance_memory_mb,
         quarantine_after: config.plugins.quarantine_after,
-        ..PluginsConfig::default()
+        budgets: Budgets {
+            routing: (routing.fuel, routing.deadline_ms),
+            filter: (filter.fuel, filter.deadline_ms),
+            inspection: (inspection.fuel, inspection.deadline_ms),
+        },
     }
 }
 
 fn session_limits(config: &Config) -> SessionLimits {
     SessionLimits {
         outbox_items: config.transport.outbox_frames,
+        outbox_bytes: config.transport.outbox_bytes,
+        follows: config.sessions.follows,
+        per_party: config.sessions.per_person,
+        heal_page: config.sessions.heal_page,
+        commands: config.sessions.commands,
         heartbeat_ms: config.transport.heartbeat_ms,
         idle_timeout_ms: config.transport.idle_timeout_ms,
-        ..SessionLimits::default()
     }
 }
 
 fn transport_config(config: &Config) -> TransportConfig {
     TransportConfig {
         connections: config.transport.connections,
+        connects: config.transport.connects,
         hello_timeout_ms: config.transport.hello_timeout_ms,
+        write_timeout_ms: config.transport.write_timeout_ms,
         poll_wait_ms: config.transport.poll_wait_ms,
         frame_bytes: config.transport.frame_bytes,
         text_bytes: config.limits.text_bytes,
+        in_flight: config.transport.in_flight,
         public_url: config.server.public_url.clone(),
         trusted_proxies: config.server.trusted_proxies.clone(),
-        ..TransportConfig::default()
     }
 }

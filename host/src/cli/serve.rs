@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::say;
@@ -15,7 +15,7 @@ use crate::{runtime, telemetry};
 /// How to serve.
 #[derive(Debug, clap::Args)]
 pub(super) struct Serve {
-    /// Where to listen, instead of what the config says.
+    /// Where to listen [default: server.listen of the config].
     #[arg(long, value_name = "IP:PORT")]
     listen: Option<SocketAddr>,
 }
@@ -23,6 +23,7 @@ pub(super) struct Serve {
 pub(super) async fn run(serve: Serve, mut config: Config) -> anyhow::Result<()> {
     config.server.listen = serve.listen.unwrap_or(config.server.listen);
     telemetry::init(&config.telemetry);
+    let signals = Signals::hear().context("signals cannot be heard")?;
     let listen = config.server.listen;
     let public_url = config.server.public_url.clone();
     let listener = TcpListener::bind(listen)
@@ -38,21 +39,40 @@ pub(super) async fn run(serve: Serve, mut config: Config) -> anyhow::Result<()> 
         ))?;
     }
     let shutdown = CancellationToken::new();
-    runtime::spawn(on_signal(shutdown.clone()));
+    runtime::spawn(on_signal(signals, shutdown.clone()));
     let url = if public_url.is_empty() { format!("http://{address}") } else { public_url };
     say(&format!("listening on http://{address}; console: {url}/console/"))?;
     app.run(listener, shutdown).await?;
     Ok(())
 }
 
-async fn on_signal(shutdown: CancellationToken) {
-    let mut terminate = match signal(SignalKind::terminate()) {
-        Ok(terminate) => terminate,
-        Err(error) => return tracing::error!(%error, "signals cannot be heard"),
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
+/// The first signal stops the server in order. The second means it: the process ends at once, as it would by `kill -9`,
+/// which loses nothing that was acked.
+async fn on_signal(mut signals: Signals, shutdown: CancellationToken) {
+    signals.next().await;
     shutdown.cancel();
+    let again = signals.next().await;
+    tracing::warn!("told twice to stop: not waiting any longer");
+    std::process::exit(128 + again);
+}
+
+/// SIGTERM and Ctrl-C.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn hear() -> std::io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// The number of the next one.
+    async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.terminate.recv() => SignalKind::terminate().as_raw_value(),
+            _ = self.interrupt.recv() => SignalKind::interrupt().as_raw_value(),
+        }
+    }
 }

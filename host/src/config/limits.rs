@@ -32,14 +32,8 @@ impl Limits {
         Self {
             text_bytes: from.number("text_bytes", 8192, 64..=60_000) as usize,
             field_bytes: from.number("field_bytes", 512, 16..=8192) as usize,
-            messages: Rate {
-                per_second: from.fraction("messages_per_second", 5.0, 0.01..=100_000.0),
-                burst: from.fraction("messages_burst", 20.0, 1.0..=1_000_000.0),
-            },
-            visitors: Rate {
-                per_second: from.fraction("visitors_per_second", 2.0, 0.01..=100_000.0),
-                burst: from.fraction("visitors_burst", 60.0, 1.0..=1_000_000.0),
-            },
+            messages: from.rate("messages", (5.0, 20.0)),
+            visitors: from.rate("visitors", (2.0, 60.0)),
             plugin_bytes: from.number("plugin_bytes", 33_554_432, 1024..=268_435_456) as usize,
             file_bytes: from.number("file_bytes", 10_485_760, 1024..=1_073_741_824),
             file_types: {

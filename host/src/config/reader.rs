@@ -8,6 +8,11 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
+use crate::domain::rate::Rate;
+
+const NO_KEY: &str = "no such key";
+const NO_SECTION: &str = "no such section";
+
 /// One thing wrong with the config.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -38,7 +43,11 @@ impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the config has {} problem(s):", self.0.len())?;
         for Problem { place, key, expected } in &self.0 {
-            write!(f, "\n  {place}: {key}: expected {expected}")?;
+            let expected = match expected.starts_with("no such") {
+                true => expected.clone(),
+                false => format!("expected {expected}"),
+            };
+            write!(f, "\n  {place}: {key}: {expected}")?;
         }
         Ok(())
     }
@@ -51,8 +60,8 @@ pub(super) struct Reader {
     file: String,
     section: &'static str,
     root: Table,
-    /// `section.key` → the variable that set it.
-    overridden: BTreeMap<String, String>,
+    /// `section.key` → the variable that set it, and to what.
+    overridden: BTreeMap<String, (String, String)>,
     problems: Vec<Problem>,
     asked: Vec<(String, Value)>,
 }
@@ -82,7 +91,7 @@ impl Reader {
     }
 
     /// `KEFU__SECTION__KEY=value`: the value is TOML (`5`, `true`, `["a"]`), or else a plain string.
-    fn set_from_environment(&mut self, variable: &str, value: &str) {
+    fn set_from_environment(&mut self, variable: &str, text: &str) {
         let Some(path) = variable.strip_prefix("KEFU__") else { return };
         let path = path.to_ascii_lowercase();
         let Some((section, key)) = path.split_once("__") else {
@@ -90,12 +99,13 @@ impl Reader {
             self.problems.push(Problem { place: variable.into(), key: path, expected });
             return;
         };
-        let parsed = format!("v = {value}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));
-        let value = parsed.unwrap_or_else(|| Value::String(value.into()));
+        let parsed = format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));
+        let value = parsed.unwrap_or_else(|| Value::String(text.into()));
         let entry = self.root.entry(section).or_insert_with(|| Value::Table(Table::new()));
         if let Value::Table(table) = entry {
             table.insert(key.into(), value);
-            self.overridden.insert(format!("{section}.{key}"), variable.into());
+            let path = format!("{section}.{key}");
+            self.overridden.insert(path, (variable.into(), text.into()));
         }
     }
 
@@ -111,17 +121,41 @@ impl Reader {
         let section = read(self);
         if let Some(Value::Table(left)) = self.root.remove(name) {
             for key in left.keys() {
-                self.problem(key, "no such key");
+                self.problem(key, NO_KEY);
             }
         }
         section
     }
 
+    /// A rule between two keys, said of the first. Only where each of them is good by itself.
+    pub(super) fn rule(&mut self, [path, other]: [&str; 2], holds: bool, expected: &str) {
+        let bad = |problem: &Problem| problem.key == path || problem.key == other;
+        if holds || self.problems.iter().any(bad) {
+            return;
+        }
+        let found = |wanted| self.asked.iter().find(|(asked, _)| asked == wanted);
+        let words = |(path, value): &(String, Value)| format!("{path} = {value}");
+        let found: Vec<_> = [path, other].into_iter().filter_map(found).map(words).collect();
+        self.problem_at(path.into(), format!("{expected}; found {}", found.join(", ")));
+    }
+
     /// All problems, if any.
     pub(super) fn finish(mut self) -> Result<(), Problems> {
-        for key in std::mem::take(&mut self.root).keys() {
-            let (place, key) = (self.file.clone(), key.clone());
-            self.problems.push(Problem { place, key, expected: "no such section".into() });
+        for section in std::mem::take(&mut self.root).keys() {
+            self.problem_at(section.clone(), NO_SECTION.into());
+        }
+        let keys = || self.asked.iter().map(|(path, _)| path.as_str());
+        for problem in &mut self.problems {
+            let meant = match problem.expected.as_str() {
+                NO_KEY => nearest(&problem.key, keys()),
+                NO_SECTION => {
+                    nearest(&problem.key, keys().filter_map(|path| path.split('.').next()))
+                }
+                _ => continue,
+            };
+            if let Some(meant) = meant {
+                problem.expected.push_str(&format!(" (did you mean `{meant}`?)"));
+            }
         }
         if self.problems.is_empty() { Ok(()) } else { Err(Problems(self.problems)) }
     }
@@ -159,12 +193,21 @@ impl Reader {
         .unwrap_or(low)
     }
 
+    /// `<name>_per_second` and `<name>_burst`.
+    pub(super) fn rate(&mut self, name: &str, (per_second, burst): (f64, f64)) -> Rate {
+        Rate {
+            per_second: self.fraction(&format!("{name}_per_second"), per_second, 0.01..=100_000.0),
+            burst: self.fraction(&format!("{name}_burst"), burst, 1.0..=1_000_000.0),
+        }
+    }
+
     /// A duration, in milliseconds.
-    pub(super) fn duration(&mut self, key: &str, default: &str, most: &str) -> u64 {
-        let expected =
-            format!("a duration up to {most}, as \"250ms\", \"45s\", \"5m\", \"12h\" or \"30d\"");
-        let most = parse_duration(most).unwrap_or(u64::MAX);
-        let read = |value: &Value| parse_duration(value.as_str()?).filter(|ms| *ms <= most);
+    pub(super) fn duration(&mut self, key: &str, default: &str, [least, most]: [&str; 2]) -> u64 {
+        let units = "as \"250ms\", \"45s\", \"5m\", \"12h\" or \"30d\"";
+        let expected = format!("a duration from {least} to {most}, {units}");
+        let allowed = parse_duration(least).unwrap_or(0)..=parse_duration(most).unwrap_or(u64::MAX);
+        let read =
+            |value: &Value| parse_duration(value.as_str()?).filter(|ms| allowed.contains(ms));
         self.value(key, Value::String(default.into()), &expected, read).unwrap_or_default()
     }
 
@@ -176,7 +219,10 @@ impl Reader {
         expected: &str,
         rule: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
-        let read = |value: &Value| rule(value.as_str()?);
+        // A variable is a text even where it reads as a number.
+        let path = format!("{}.{key}", self.section);
+        let told = self.overridden.get(&path).map(|(_, text)| text.clone());
+        let read = |value: &Value| rule(value.as_str().or(told.as_deref())?);
         self.value(key, Value::String(default.into()), expected, read)
     }
 
@@ -213,10 +259,39 @@ impl Reader {
     }
 
     fn problem(&mut self, key: &str, expected: &str) {
-        let key = format!("{}.{key}", self.section);
-        let place = self.overridden.get(&key).unwrap_or(&self.file).clone();
-        self.problems.push(Problem { place, key, expected: expected.into() });
+        self.problem_at(format!("{}.{key}", self.section), expected.into());
     }
+
+    fn problem_at(&mut self, key: String, expected: String) {
+        let place = self.overridden.get(&key).map_or(&self.file, |(variable, _)| variable).clone();
+        self.problems.push(Problem { place, key, expected });
+    }
+}
+
+/// What someone who wrote `wrong` may have meant: a name at most two letters away, or the same key of another section.
+fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let key = |path: &str| path.split_once('.').map(|(_, key)| key.to_owned());
+    let far = |name: &str| match key(name) == key(wrong) && key(name).is_some() {
+        true => 0,
+        false => letters_apart(wrong, name),
+    };
+    let near = names.map(|name| (far(name), name)).min_by_key(|(far, _)| *far)?;
+    (near.0 <= 2).then_some(near.1)
+}
+
+/// Edit distance (Levenshtein): letters to put in, take out or change.
+fn letters_apart(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let changed = corner + usize::from(x != y);
+            corner = row[j + 1];
+            row[j + 1] = changed.min(corner + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
 }
 
 /// `45s` → 45,000.

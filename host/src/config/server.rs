@@ -16,6 +16,8 @@ pub struct Server {
     pub data_dir: PathBuf,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
+    /// How long goodbyes, and then the work in hand, may take when it stops, ms.
+    pub stop_timeout_ms: u64,
 }
 
 impl Server {
@@ -37,6 +39,7 @@ impl Server {
                 "a list of networks, as [\"10.0.0.0/8\", \"::1\"]",
                 Network::parse,
             ),
+            stop_timeout_ms: from.duration("stop_timeout", "10s", ["100ms", "5m"]),
         }
     }
 }

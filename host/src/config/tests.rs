@@ -15,18 +15,102 @@ fn the_documented_file_is_the_defaults() {
     assert_eq!(parse(DOCUMENTED, &[]).unwrap(), parse("", &[]).unwrap());
 }
 
-#[test]
-fn the_documented_file_has_every_key_with_its_default_and_a_reason() {
+/// Every key there is, with its default.
+fn keys() -> Vec<(String, toml::Value)> {
     let mut reader = Reader::new("", "", std::iter::empty()).unwrap();
     let _ = Config::read(&mut reader);
-    let table: toml::Table = DOCUMENTED.parse().unwrap();
-    for (path, default) in reader.asked() {
-        let (section, key) = path.split_once('.').unwrap();
-        let written = table.get(section).and_then(|section| section.get(key));
-        assert_eq!(written, Some(default), "{path}");
-        let line = DOCUMENTED.lines().position(|line| line.starts_with(&format!("{key} = ")));
-        let before = DOCUMENTED.lines().nth(line.unwrap() - 1).unwrap();
-        assert!(before.starts_with("# "), "{path} has no reason above it");
+    reader.asked().to_vec()
+}
+
+#[test]
+fn the_documented_file_has_exactly_the_keys_there_are_each_with_its_default_and_a_reason() {
+    let mut written = Vec::new();
+    let (mut section, mut before) = ("", "");
+    for line in DOCUMENTED.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']');
+        } else if let Some((key, value)) = line.split_once(" = ").filter(|_| !line.starts_with('#'))
+        {
+            assert!(before.starts_with("# "), "{section}.{key} has no reason above it");
+            let value = format!("v = {value}").parse::<toml::Table>().unwrap().remove("v").unwrap();
+            written.push((format!("{section}.{key}"), value));
+        }
+        before = line;
+    }
+    let sorted = |mut keys: Vec<(String, toml::Value)>| {
+        keys.sort_by(|a, b| a.0.cmp(&b.0));
+        keys
+    };
+    assert_eq!(sorted(written), sorted(keys()));
+}
+
+/// Another value that is as good as this one.
+fn another(path: &str, default: &toml::Value) -> String {
+    match (path, default) {
+        ("server.listen", _) => "127.0.0.1:9".into(),
+        ("server.public_url", _) => "https://chat.example".into(),
+        ("server.data_dir", _) => "2026".into(),
+        ("telemetry.log", _) => "debug".into(),
+        ("telemetry.log_format", _) => "json".into(),
+        ("limits.file_types", _) => r#"["image/png"]"#.into(),
+        (_, toml::Value::Array(_)) => r#"["10.0.0.0/8"]"#.into(),
+        (_, toml::Value::Integer(number)) => (number + 1).to_string(),
+        (_, toml::Value::Float(number)) => (number + 1.0).to_string(),
+        (_, toml::Value::String(duration)) => {
+            let unit = duration.find(|c: char| c.is_ascii_alphabetic()).unwrap();
+            let number: u64 = duration[..unit].parse().unwrap();
+            format!("{}{}", number + 1, &duration[unit..])
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_key_can_be_set_by_environment_and_arrives() {
+    let usual = parse("", &[]).unwrap();
+    for (path, default) in keys() {
+        let variable = format!("KEFU__{}", path.replace('.', "__").to_uppercase());
+        let value = another(&path, &default);
+        let set = parse(DOCUMENTED, &[(&variable, &value)]).unwrap();
+        assert_ne!(set, usual, "{variable}={value}");
+    }
+}
+
+#[test]
+fn keys_that_make_no_sense_together_are_all_named() {
+    let text = "[transport]\nheartbeat = \"50s\"\npoll_wait = \"45s\"\n\
+                [limits]\ntext_bytes = 60000\n[stream]\nwaiting = 16\nwaiting_bytes = 65536\n\
+                [plugins]\ninstance_memory_mb = 300\n";
+    let found = parse(text, &[]).unwrap_err();
+    let told: Vec<_> = found.0.iter().map(|p| p.key.as_str()).collect();
+    let expected = [
+        "transport.heartbeat",
+        "transport.poll_wait",
+        "transport.frame_bytes",
+        "stream.waiting",
+        "stream.waiting_bytes",
+        "plugins.total_memory_mb",
+    ];
+    assert_eq!(told, expected);
+    let heartbeat = &found.0[0].expected;
+    let both = r#"found transport.heartbeat = "50s", transport.idle_timeout = "45s""#;
+    assert!(heartbeat.ends_with(both), "{heartbeat}");
+    let found = parse("[transport]\noutbox_bytes = 4096\n", &[]).unwrap_err();
+    assert_eq!(found.0[0].key, "transport.outbox_bytes");
+}
+
+#[test]
+fn an_unknown_key_says_what_may_be_meant() {
+    let text =
+        "[transport]\nheartbeet = \"9s\"\ngrace = \"1s\"\nxyzzy = 1\n[sesions]\ngrace = \"1s\"\n";
+    let told = parse(text, &[]).unwrap_err().to_string();
+    for line in [
+        "kefu.toml: transport.heartbeet: no such key (did you mean `transport.heartbeat`?)",
+        "kefu.toml: transport.grace: no such key (did you mean `sessions.grace`?)",
+        "kefu.toml: transport.xyzzy: no such key\n",
+        "kefu.toml: sesions: no such section (did you mean `sessions`?)",
+    ] {
+        assert!(told.contains(line), "{line}\n{told}");
     }
 }
 

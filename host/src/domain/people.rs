@@ -54,6 +54,15 @@ pub enum Principal {
     },
 }
 
+/// A principal, and until when its token proves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proven {
+    /// Who.
+    pub principal: Principal,
+    /// Until when, ms since 1970.
+    pub until: super::ids::Millis,
+}
+
 impl Principal {
     /// The party this principal's events come from.
     #[must_use]

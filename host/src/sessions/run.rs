@@ -72,8 +72,10 @@ impl Sessions {
 
     /// Pings or ends one session; when to look again.
     fn look_at(&self, session: &Arc<Session>, now: Millis) -> Option<Millis> {
-        if session.carrier() == Carrier::Poll && session.is_polling() {
-            return Some(now + self.limits.idle_timeout_ms);
+        if now >= session.until() {
+            // Not orderly: an agent has the grace period to sign in again.
+            self.finish(session, Some(Bye::Unauthorized), false);
+            return None;
         }
         let gone = session.heard_at() + self.limits.idle_timeout_ms;
         if now >= gone {
@@ -81,14 +83,15 @@ impl Sessions {
             return None;
         }
         if session.carrier() == Carrier::Poll {
-            return Some(gone);
+            return Some(gone.min(session.until()));
         }
-        let mut ping = session.traffic_at() + self.limits.heartbeat_ms;
+        // What we wrote proves nothing: whoever only listens must be asked whether it is there.
+        let mut ping = session.heard_at() + self.limits.heartbeat_ms;
         if now >= ping {
             self.put(session, Item::Ping);
             ping = now + self.jittered(session);
         }
-        Some(gone.min(ping))
+        Some(gone.min(ping).min(session.until()))
     }
 
     /// 7/8 to 8/8 of the heartbeat, by session, so that a crowd that came at once does not ping at once.

@@ -22,7 +22,7 @@ use super::push::{Bye, Item, Push};
 use super::{Follow, SessionLimits};
 use crate::domain::event::Event;
 use crate::domain::ids::{ConversationId, Millis, Seq, SessionId};
-use crate::domain::people::Principal;
+use crate::domain::people::{Principal, Proven};
 use crate::domain::rate::Bucket;
 
 /// What carries a session.
@@ -37,15 +37,12 @@ pub enum Carrier {
 /// One participant's presence on one carrier.
 pub struct Session {
     id: SessionId,
-    principal: Principal,
+    proven: Proven,
     carrier: Carrier,
     limits: Arc<SessionLimits>,
     /// When the client was last heard.
     heard: AtomicU64,
-    /// When the carrier last wrote.
-    spoke: AtomicU64,
-    /// Parked polls; the number of the newest one is in `poll`.
-    polling: AtomicU32,
+    /// The number of the newest poll.
     poll: AtomicU32,
     /// The one carrier task that waits for the outbox.
     waker: AtomicWaker,
@@ -111,7 +108,7 @@ pub(super) enum Healed {
 impl Session {
     pub(super) fn new(
         id: SessionId,
-        principal: Principal,
+        proven: Proven,
         carrier: Carrier,
         limits: Arc<SessionLimits>,
         now: Millis,
@@ -125,12 +122,10 @@ impl Session {
         };
         Self {
             id,
-            principal,
+            proven,
             carrier,
             limits,
             heard: AtomicU64::new(now),
-            spoke: AtomicU64::new(now),
-            polling: AtomicU32::new(0),
             poll: AtomicU32::new(0),
             waker: AtomicWaker::new(),
             inner: Mutex::new(inner),
@@ -146,7 +141,12 @@ impl Session {
     /// Who is behind it.
     #[must_use]
     pub fn principal(&self) -> &Principal {
-        &self.principal
+        &self.proven.principal
+    }
+
+    /// Until when its token is good.
+    pub(super) fn until(&self) -> Millis {
+        self.proven.until
     }
 
     /// What carries it.
@@ -160,23 +160,12 @@ impl Session {
         self.heard.store(now, Ordering::Relaxed);
     }
 
-    /// The carrier wrote now.
-    pub fn spoke(&self, now: Millis) {
-        self.spoke.store(now, Ordering::Relaxed);
-    }
-
     pub(super) fn heard_at(&self) -> Millis {
         self.heard.load(Ordering::Relaxed)
     }
 
-    /// When there last was traffic in either direction.
-    pub(super) fn traffic_at(&self) -> Millis {
-        self.heard_at().max(self.spoke.load(Ordering::Relaxed))
-    }
-
     /// A poll begins; it replaces the one before. Its number is for [`Session::poll_ready_for`].
     pub fn poll_begins(&self) -> u32 {
-        self.polling.fetch_add(1, Ordering::AcqRel);
         // Under the lock: what the former poll takes, it has taken before the newer one tells what its client has.
         let inner = self.inner.lock();
         let number = self.poll.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
@@ -185,20 +174,10 @@ impl Session {
         number
     }
 
-    /// A poll ended.
-    pub fn poll_ends(&self, now: Millis) {
-        self.heard(now);
-        self.polling.fetch_sub(1, Ordering::AcqRel);
-    }
-
     /// Whether this is still the newest poll.
     #[must_use]
     fn is_poll(&self, number: u32) -> bool {
         self.poll.load(Ordering::Acquire) == number
-    }
-
-    pub(super) fn is_polling(&self) -> bool {
-        self.polling.load(Ordering::Acquire) > 0
     }
 
     /// Whether it has ended; its outbox may still hold the `bye`.
@@ -480,6 +459,9 @@ impl Inner {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("id", &self.id).field("principal", &self.principal).finish()
+        f.debug_struct("Session")
+            .field("id", &self.id)
+            .field("principal", self.principal())
+            .finish()
     }
 }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::domain::event::{EventBody, NewEvent};
 use crate::domain::ids::{AgentId, VisitorId};
+use crate::domain::people::Principal;
 use crate::runtime;
 use crate::stream::{AppendError, ReadError, Receipt, Tail};
 
@@ -92,9 +93,10 @@ fn stage(limits: SessionLimits) -> Stage {
     Stage { stream, sessions, stop }
 }
 
-fn agent(number: u64) -> Principal {
+fn agent(number: u64) -> Proven {
     let agent = AgentId::new(number).unwrap();
-    Principal::Agent { agent, role: crate::domain::people::Role::Agent }
+    let role = crate::domain::people::Role::Agent;
+    Proven { principal: Principal::Agent { agent, role }, until: Millis::MAX }
 }
 
 fn talk() -> ConversationId {
@@ -264,35 +266,78 @@ async fn unfollowed_is_silent_and_an_ended_session_leaves_nothing() {
     assert!(stage.sessions.followers.iter().all(|shard| shard.lock().is_empty()));
 }
 
+/// Sessions on a clock of their own; nothing runs but what a test turns by hand.
+struct Timed {
+    now: Arc<AtomicU64>,
+    sessions: Arc<Sessions>,
+}
+
+impl Timed {
+    fn new() -> Self {
+        let now = Arc::new(AtomicU64::new(1_000_000));
+        let at = now.clone();
+        let clock = Clock::from_fn(move || at.load(Ordering::Relaxed));
+        let stream: Arc<Memory> = Arc::default();
+        Self { now, sessions: Sessions::new(stream, clock, SessionLimits::default()) }
+    }
+
+    /// Seconds pass, one after the other, and `each` has its say in every one.
+    fn pass(&self, seconds: usize, each: impl Fn(Millis)) {
+        for _ in 0..seconds {
+            let now = self.now.fetch_add(1000, Ordering::Relaxed) + 1000;
+            each(now);
+            self.sessions.look(now, &mut Vec::new());
+        }
+    }
+}
+
 #[tokio::test]
 async fn quiet_sessions_are_pinged_and_silent_ones_end() {
-    let now = Arc::new(AtomicU64::new(1_000_000));
-    let at = now.clone();
-    let clock = Clock::from_fn(move || at.load(Ordering::Relaxed));
-    let stream: Arc<Memory> = Arc::default();
-    let sessions = Sessions::new(stream, clock.clone(), SessionLimits::default());
-    let socket = sessions.open(agent(1), Carrier::Socket).unwrap();
-    let poll = sessions.open(agent(2), Carrier::Poll).unwrap();
-    poll.poll_begins();
-    let mut due = Vec::new();
-    for _ in 0..25 {
-        now.fetch_add(1000, Ordering::Relaxed);
-        sessions.look(clock.now(), &mut due);
-    }
-    assert_eq!(sessions.take(&socket), [Item::Ping]);
-    for _ in 0..25 {
-        now.fetch_add(1000, Ordering::Relaxed);
-        sessions.look(clock.now(), &mut due);
-    }
+    let stage = Timed::new();
+    let socket = stage.sessions.open(agent(1), Carrier::Socket).unwrap();
+    let poll = stage.sessions.open(agent(2), Carrier::Poll).unwrap();
+    stage.pass(25, |_| {});
+    assert_eq!(stage.sessions.take(&socket), [Item::Ping]);
+    poll.heard(stage.now.load(Ordering::Relaxed));
+    stage.pass(22, |_| {});
     assert!(socket.is_ended());
-    assert!(!poll.is_ended(), "a parked poll is alive");
-    poll.poll_ends(clock.now());
-    for _ in 0..100 {
-        now.fetch_add(1000, Ordering::Relaxed);
-        sessions.look(clock.now(), &mut due);
+    assert!(!poll.is_ended(), "its last poll came 22 s ago");
+    stage.pass(25, |_| {});
+    assert!(poll.is_ended(), "parked or not: its last poll came 47 s ago");
+    assert_eq!(stage.sessions.figures().idle, 2);
+}
+
+#[tokio::test]
+async fn who_only_listens_is_asked_and_lives() {
+    let stage = Timed::new();
+    let listener = stage.sessions.open(agent(1), Carrier::Socket).unwrap();
+    stage.pass(300, |now| {
+        let typing = Push::Typing { conversation: talk(), from: Party::System, on: true };
+        stage.sessions.push_to(listener.principal().party(), typing);
+        let taken = stage.sessions.take(&listener);
+        if taken.contains(&Item::Ping) {
+            listener.heard(now);
+        }
+    });
+    assert!(!listener.is_ended());
+}
+
+#[tokio::test]
+async fn a_session_ends_with_its_token_however_lively() {
+    let stage = Timed::new();
+    let until = stage.now.load(Ordering::Relaxed) + 60_500;
+    let open =
+        |number, carrier| stage.sessions.open(Proven { until, ..agent(number) }, carrier).unwrap();
+    let sessions = [open(1, Carrier::Socket), open(2, Carrier::Poll)];
+    let lively = |now| sessions.iter().for_each(|session| session.heard(now));
+    stage.pass(60, lively);
+    assert!(sessions.iter().all(|session| !session.is_ended()));
+    stage.pass(2, lively);
+    for session in &sessions {
+        assert!(session.is_ended());
+        let last = stage.sessions.take(session).pop_back();
+        assert_eq!(last, Some(Item::Push(Push::Bye(Bye::Unauthorized))));
     }
-    assert!(poll.is_ended());
-    assert_eq!(sessions.figures().idle, 2);
 }
 
 /// Counts how often it was woken.

@@ -16,6 +16,7 @@ mod tests;
 use std::path::Path;
 use std::time::Duration;
 
+use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -62,7 +63,7 @@ impl Sqlite {
             .connect_with(options.clone())
             .await
             .map_err(|e| unusable(e.to_string()))?;
-        MIGRATIONS.run(&writer).await.map_err(|e| unusable(e.to_string()))?;
+        MIGRATIONS.run(&writer).await.map_err(|error| unusable(migration(&error)))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(PATIENCE)
@@ -76,6 +77,16 @@ impl Sqlite {
     /// The right to write until it is committed or dropped (which takes everything back).
     async fn begin(&self) -> Stored<Transaction<'static, Engine>> {
         self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)
+    }
+}
+
+/// Why the tables cannot be brought up to date, and what to do.
+fn migration(error: &MigrateError) -> String {
+    match error {
+        MigrateError::VersionMissing(version) => {
+            format!("kefu.db was written by a newer kefu (migration {version}): run that one")
+        }
+        error => format!("kefu.db cannot be brought up to date: {error}"),
     }
 }
 

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::{Transport, TransportConfig};
 use crate::config::Network;
 use crate::domain::ids::Millis;
-use crate::domain::people::Principal;
+use crate::domain::people::{Principal, Proven};
 use crate::domain::rate::{Bucket, Rate};
 use crate::domain::refusal::Refusal;
 
@@ -157,13 +157,13 @@ impl Transport {
         &self,
         asker: &Asker,
         frame_token: Option<&str>,
-    ) -> Result<Principal, Refusal> {
-        let principal = self.parts.auth.verify(asker.token(frame_token)?).await?;
+    ) -> Result<Proven, Refusal> {
+        let proven = self.parts.auth.prove(asker.token(frame_token)?).await?;
         let Some(origin) = asker.origin.as_deref().filter(|_| !asker.own) else {
-            return Ok(principal);
+            return Ok(proven);
         };
         let refused = Refusal::Forbidden("this page may not connect");
-        let Principal::Visitor { site, .. } = principal else { return Err(refused) };
+        let Principal::Visitor { site, .. } = proven.principal else { return Err(refused) };
         let site = self.parts.storage.site(site).await.map_err(|error| {
             tracing::warn!(%error, "cannot look up a site's origins");
             Refusal::Unavailable { reason: "storage", retry_after_ms: 1000 }
@@ -171,7 +171,7 @@ impl Transport {
         let listed = |site: crate::domain::people::Site| {
             site.origins.iter().any(|o| o.eq_ignore_ascii_case(origin))
         };
-        if site.is_some_and(listed) { Ok(principal) } else { Err(refused) }
+        if site.is_some_and(listed) { Ok(proven) } else { Err(refused) }
     }
 }
 

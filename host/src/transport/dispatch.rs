@@ -46,12 +46,13 @@ impl Transport {
         asker: &Asker,
     ) -> Result<(Arc<Session>, String), Refusal> {
         self.check(&hello)?;
-        let who = self.identify(asker, hello.token.as_deref()).await?;
+        let proven = self.identify(asker, hello.token.as_deref()).await?;
+        let who = proven.principal.clone();
         let you = self.you(&who).await?;
         if let Principal::Agent { agent, .. } = who {
             self.parts.presence.joined(agent);
         }
-        let session = self.parts.sessions.open(who.clone(), carrier).inspect_err(|_| {
+        let session = self.parts.sessions.open(proven, carrier).inspect_err(|_| {
             if let Principal::Agent { agent, .. } = who {
                 self.parts.presence.left(agent, false);
             }

@@ -57,8 +57,7 @@ async fn post(transport: &Arc<Transport>, request: Request) -> Result<Response, 
     let (parts, body) = request.into_parts();
     let asker = Asker::of(&parts, &transport.config);
     let limit = transport.config.frame_bytes.saturating_mul(2);
-    let body = axum::body::to_bytes(body, limit).await;
-    let body = body.map_err(|_| Refusal::TooLarge { what: "a post", limit })?;
+    let body = axum::body::to_bytes(body, limit).await.map_err(|error| unread(&error, limit))?;
     let Post { session, frames } =
         serde_json::from_slice(&body).map_err(|error| Refusal::BadFrame(cut(&error)))?;
     if frames.is_empty() || frames.len() > MOST_FRAMES {
@@ -170,7 +169,8 @@ async fn poll(
     let session = find(transport, asker, wanted.session).await?;
     let marks = read_cursor(&wanted.cursor, transport.parts.sessions.limits().follows)?;
     // The former poll is replaced first: what it takes from here on is nothing.
-    let parked = Parked::begin(transport, &session);
+    session.heard(transport.parts.clock.now());
+    let number = session.poll_begins();
     for has in marks {
         transport.parts.sessions.acknowledge(&session, has);
     }
@@ -178,9 +178,9 @@ async fn poll(
     let wait = Duration::from_millis(wanted.wait.unwrap_or(longest).min(longest));
     let until = tokio::time::Instant::now() + wait;
     loop {
-        let ready = std::future::poll_fn(|cx| session.poll_ready_for(parked.number, cx));
+        let ready = std::future::poll_fn(|cx| session.poll_ready_for(number, cx));
         let in_time = tokio::time::timeout_at(until, ready).await.is_ok();
-        let taken = transport.parts.sessions.take_for_poll(&session, parked.number);
+        let taken = transport.parts.sessions.take_for_poll(&session, number);
         let Some((items, follows)) = taken else {
             return Ok(answer(transport, "", &wanted.cursor, 1000));
         };
@@ -203,25 +203,6 @@ async fn poll(
     }
 }
 
-/// A parked poll, told to the session even when the request is dropped.
-struct Parked<'a> {
-    transport: &'a Transport,
-    session: &'a Session,
-    number: u32,
-}
-
-impl<'a> Parked<'a> {
-    fn begin(transport: &'a Transport, session: &'a Session) -> Self {
-        Self { transport, session, number: session.poll_begins() }
-    }
-}
-
-impl Drop for Parked<'_> {
-    fn drop(&mut self) {
-        self.session.poll_ends(self.transport.parts.clock.now());
-    }
-}
-
 /// The session, if it lives, is a poll's, and is the bearer's.
 async fn find(
     transport: &Transport,
@@ -231,7 +212,8 @@ async fn find(
     let who = transport.identify(asker, None).await?;
     let gone = || Refusal::NotFound("session");
     let session = transport.parts.sessions.get(id).ok_or_else(gone)?;
-    let fits = session.carrier() == Carrier::Poll && session.principal().party() == who.party();
+    let fits =
+        session.carrier() == Carrier::Poll && session.principal().party() == who.principal.party();
     if fits { Ok(session) } else { Err(gone()) }
 }
 
@@ -277,6 +259,15 @@ impl Transport {
             Bye::SlowReader | Bye::Idle => Some(100 + self.jitter(400)),
             Bye::Unauthorized | Bye::Protocol => None,
         }
+    }
+}
+
+/// Why a body was not read to its end.
+fn unread(error: &axum::Error, limit: usize) -> Refusal {
+    let source = std::error::Error::source(error);
+    match source.is_some_and(|error| error.is::<http_body_util::LengthLimitError>()) {
+        true => Refusal::TooLarge { what: "a post", limit },
+        false => Refusal::BadFrame("the body did not come whole and in time".into()),
     }
 }
 

@@ -308,10 +308,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             io.flush().await
         };
         match tokio::time::timeout(within, writes).await {
-            Ok(written) => {
-                self.session.spoke(self.transport.parts.clock.now());
-                written
-            }
+            Ok(written) => written,
             Err(_) => {
                 self.transport.parts.sessions.end(&self.session, Some(Bye::SlowReader));
                 Err(io::ErrorKind::TimedOut.into())

@@ -34,6 +34,8 @@ pub struct State {
     pub signals: VecDeque<Value>,
     /// Why this client is over for good.
     pub over: Option<String>,
+    /// Drafts do not wait for each other.
+    pub(super) pipelines: bool,
     /// Conversations whose end was heard: not resumed.
     closed: BTreeSet<String>,
     /// Where an app was before this client was made.
@@ -51,6 +53,11 @@ pub struct State {
 }
 
 impl State {
+    /// Knows nothing yet.
+    pub(super) fn new(pipelines: bool) -> Self {
+        Self { pipelines, ..Self::default() }
+    }
+
     /// The first frame of a connection.
     pub(super) fn hello(&self, token: &str) -> Value {
         let resume: Vec<Value> = self
@@ -103,7 +110,7 @@ impl State {
     }
 
     /// What to send now on this connection, at most `limit` frames. A draft waits for those before it in its
-    /// conversation, or a refusal to be tried again would change their order.
+    /// conversation, or a refusal to be tried again would change their order; unless this client pipelines.
     pub(super) fn take(&mut self, connection: u64, limit: usize) -> Vec<Value> {
         let mut frames: Vec<Value> = Vec::new();
         while frames.len() < limit
@@ -120,7 +127,7 @@ impl State {
             if frames.len() >= limit {
                 break;
             }
-            if first && !late && pending.sent_on != connection {
+            if (first || self.pipelines) && !late && pending.sent_on != connection {
                 pending.sent_on = connection;
                 pending.not_before = None;
                 frames.push(pending.frame.clone());
