@@ -1,0 +1,530 @@
+// The console and the admin pages in a real browser against the real server: `node e2e/console.mjs` (KEFU_BIN names the
+// program). First how it behaves, then how every page looks: two languages, two themes, four widths.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { PASSWORD, checker, label, setStatus, shots, signIn, startBrowser, startDesk, until } from './desk.mjs'
+import { accessibility, focus, layout } from './lint.mjs'
+
+const THREAD = 5_000
+const FRAMES_MOST = 60
+const widget = {
+  color: '#1d5c4d',
+  position: 'right',
+  greeting: label('您好，请问有什么可以帮您？', 'Hello, how can we help?'),
+  fields: [
+    { name: 'name', kind: 'text', label: label('怎么称呼您', 'Your name'), required: true, options: [] },
+    {
+      name: 'topic', kind: 'select', label: label('咨询内容', 'Topic'), required: false, options: [
+        { value: 'order', label: label('订单与物流', 'Orders and delivery') },
+      ],
+    },
+  ],
+  needs: [],
+}
+const desk = await startDesk(widget, {
+  KEFU__LIMITS__MESSAGES_PER_SECOND: '100000', KEFU__LIMITS__MESSAGES_BURST: '100000',
+})
+const { browser, problems, open, watch } = await startBrowser(desk.base)
+const check = checker(browser, 'console', 4)
+const lin = await desk.hire('lin', '林悦', { capacity: 100, skills: [{ name: 'refund', level: 4 }] })
+await desk.hire('mei', 'Mei Anderson-Wu', { capacity: 0, skills: [{ name: '退换货', level: 5 }, { name: 'english', level: 3 }] })
+await desk.hire('boss', '赵主管', { role: 'admin', capacity: 100 })
+const shot = (page, name) => page.screenshot({ path: `${shots}console-${name}.png` })
+const row = (page, name) => page.locator('.row', { hasText: name })
+const box = (page) => page.locator('.composer textarea')
+const bubble = (page, text) => page.locator('.bubble', { hasText: text })
+async function pick(page, name) {
+  await row(page, name).click()
+  await page.locator('.pane h2', { hasText: name }).waitFor()
+}
+async function write(page, text) {
+  await box(page).fill(text)
+  await box(page).press('Enter')
+}
+/** Lin's next conversation: a visitor with this name has said this. */
+async function comes(name, ...said) {
+  const visitor = desk.visitor({ name })
+  await visitor.opens(said[0])
+  for (const text of said.slice(1)) await visitor.says(text)
+  await until(async () => (await desk.summary(visitor.conversation)).agent === lin.id, `${name} assigned`)
+  return visitor
+}
+const texts = async (id) => (await desk.admin('GET', `/v1/conversations/${id}/events?limit=500`)).events
+  .filter((e) => e.type === 'message').map((e) => e.text)
+
+/** A page whose line to the server the test can cut; sound and notices are written down instead of made. */
+async function wired(context) {
+  const page = await watch(await context.newPage())
+  const wire = { page, cut: false, sockets: new Set(), version: undefined, lists: 0 }
+  await page.routeWebSocket(/\/v1\/ws/, (socket) => {
+    if (wire.cut) return void socket.close()
+    const server = socket.connectToServer()
+    wire.sockets.add(socket)
+    server.onMessage((text) => {
+      const frame = JSON.parse(text)
+      if (wire.version && frame.type === 'welcome') frame.version = wire.version
+      socket.send(JSON.stringify(frame))
+    })
+  })
+  await page.route('**/v1/**', async (route) => {
+    if (wire.cut) return route.abort()
+    const url = route.request().url()
+    if (/\/v1\/conversations\?/.test(url)) wire.lists += 1
+    if (!wire.version || !url.endsWith('/v1/commands')) return route.continue()
+    const response = await route.fetch()
+    const body = (await response.text()).replace(/"version":"[^"]*"/, `"version":"${wire.version}"`)
+    return route.fulfill({ response, body })
+  })
+  wire.drop = async () => {
+    wire.cut = true
+    for (const socket of wire.sockets) await socket.close().catch(() => undefined)
+    wire.sockets.clear()
+  }
+  await page.addInitScript(() => {
+    window.rung = { tones: 0, notices: [] }
+    const make = AudioContext.prototype.createGain
+    AudioContext.prototype.createGain = function gain() {
+      window.rung.tones += 1
+      return make.call(this)
+    }
+    window.Notification = class {
+      static permission = 'granted'
+      static requestPermission = async () => 'granted'
+      constructor(title, options) { window.rung.notices.push({ title, ...options }) }
+      close() {}
+    }
+  })
+  return wire
+}
+
+try {
+  const context = await browser.newContext({
+    viewport: { width: 1440, height: 900 }, locale: 'zh-CN', timezoneId: 'Asia/Shanghai',
+  })
+  const wire = await wired(context)
+  const { page } = wire
+  let wang
+  let li
+  await check('the console comes under its policy', async () => {
+    const answer = await fetch(`${desk.base}/console/`)
+    const policy = answer.headers.get('content-security-policy')
+    for (const part of ["default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data: blob:",
+      "connect-src 'self'", "require-trusted-types-for 'script'"]) assert(policy.includes(part), part)
+  })
+  await check('sign-in: wrong password is said, nothing typed is lost; then the empty desk', async () => {
+    await page.goto(`${desk.base}/console/`)
+    context.expectErrors = true
+    await page.locator('input[name=login]').fill('lin')
+    await page.locator('input[name=password]').fill('wrong')
+    await page.locator('button[type=submit]').click()
+    await page.locator('.error[role=alert]').waitFor()
+    assert.equal(await page.locator('input[name=login]').inputValue(), 'lin')
+    context.expectErrors = false
+    await signIn(page, 'lin')
+    await setStatus(page, '在线')
+    await page.locator('.rows .blank').waitFor()
+  })
+  await check('unread is computed: badge, title, favicon; read when looked at', async () => {
+    wang = await comes('王小姐', '你好', '订单三天没有物流了')
+    li = await comes('李娜', '发票可以重开吗？')
+    await row(page, '王小姐').locator('.badge', { hasText: '2' }).waitFor()
+    await row(page, '李娜').locator('.badge', { hasText: '1' }).waitFor()
+    await until(async () => /^\(2\) /.test(await page.title()), 'the title says 2')
+    assert.match(await page.locator('link[rel=icon]').getAttribute('href'), /C4271E/)
+    await pick(page, '王小姐')
+    await row(page, '王小姐').locator('.badge').waitFor({ state: 'detached' })
+    await until(async () => /^\(1\) /.test(await page.title()), 'the title says 1')
+    await shot(page, 'thread')
+  })
+  await check('pinyin: Enter that chooses a word sends nothing, the next one sends once', async () => {
+    const cdp = await context.newCDPSession(page)
+    await box(page).focus()
+    await cdp.send('Input.imeSetComposition', { text: 'nihao', selectionStart: 5, selectionEnd: 5 })
+    await cdp.send('Input.dispatchKeyEvent', { type: 'rawKeyDown', key: 'Process', code: 'Enter', windowsVirtualKeyCode: 229 })
+    await cdp.send('Input.dispatchKeyEvent', { type: 'keyDown', key: 'Enter', code: 'Enter', windowsVirtualKeyCode: 13 })
+    assert.equal(await page.locator('.staff').count(), 0)
+    await cdp.send('Input.insertText', { text: '您好' })
+    await page.waitForTimeout(60)
+    await page.keyboard.press('Enter')
+    await bubble(page, '您好').waitFor()
+    assert.equal(await bubble(page, '您好').count(), 1)
+    assert.deepEqual((await texts(wang.conversation)).filter((text) => text === '您好'), ['您好'])
+  })
+  await check('drafts: one per conversation and mode, over a reload and in every tab', async () => {
+    await box(page).fill('给王小姐的草稿')
+    await pick(page, '李娜')
+    assert.equal(await box(page).inputValue(), '')
+    await box(page).fill('给李娜的草稿')
+    await page.locator('.composer .modes button', { hasText: '备注' }).click()
+    await box(page).fill('备注草稿')
+    await row(page, '王小姐').getByText('给王小姐的草稿').waitFor()
+    await until(() => page.evaluate(() => localStorage.getItem('kefu.console.drafts')?.includes('备注草稿')), 'drafts kept')
+    await page.reload()
+    await page.locator('.pane h2', { hasText: '李娜' }).waitFor()
+    assert.equal(await box(page).inputValue(), '备注草稿')
+    const other = (await wired(context)).page
+    await other.goto(`${desk.base}/console/conversations/${wang.conversation}`)
+    await until(async () => await box(other).inputValue() === '给王小姐的草稿', 'the draft in the other tab')
+    await other.close()
+    await page.locator('.composer .modes button', { hasText: '回复' }).click()
+    assert.equal(await box(page).inputValue(), '给李娜的草稿')
+    await box(page).fill('')
+  })
+  await check('a note is for colleagues: colour, words and no message to the visitor', async () => {
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('n')
+    await page.locator('.composer.note').waitFor()
+    await write(page, '已核实发票抬头')
+    await page.locator('.item.note .bubble').waitFor()
+    assert(!(await texts(li.conversation)).includes('已核实发票抬头'))
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('r')
+    await page.locator('.composer.reply').waitFor()
+  })
+  await check('keyboard: J K, Enter, G W, U, [, ], ?, Esc, F6, E; letters in the composer stay letters', async () => {
+    await box(page).fill('')
+    await box(page).press('j')
+    assert.equal(await box(page).inputValue(), 'j')
+    await box(page).fill('')
+    await page.keyboard.press('Escape')
+    await page.locator('.row[aria-selected=true]:focus').waitFor()
+    const before = page.url()
+    const at = await page.locator('.row[aria-selected=true]').getAttribute('aria-posinset')
+    await page.keyboard.press(at === '1' ? 'j' : 'k')
+    await page.waitForURL((url) => url.href !== before)
+    await page.locator('.row[aria-selected=true]:focus').waitFor()
+    await page.keyboard.press('Enter')
+    await page.locator('.composer textarea:focus').waitFor()
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('g')
+    await page.keyboard.press('w')
+    await page.locator('.tab.on', { hasText: '排队' }).waitFor()
+    await page.keyboard.press('g')
+    await page.keyboard.press('m')
+    await page.locator('.tab.on', { hasText: '我的' }).waitFor()
+    await page.keyboard.press(']')
+    await page.locator('.side').waitFor({ state: 'detached' })
+    await page.keyboard.press(']')
+    await page.locator('.side').waitFor()
+    await page.keyboard.press('[')
+    await page.locator('.pane.narrow').waitFor()
+    await shot(page, 'narrow')
+    await page.keyboard.press('[')
+    await page.locator('.pane.narrow').waitFor({ state: 'detached' })
+    await page.keyboard.press('F6')
+    await page.keyboard.press('F6')
+    assert(await page.evaluate(() => document.activeElement.matches('.composer textarea, .box, .row')))
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('?')
+    const dialog = page.getByRole('dialog', { name: '键盘快捷键' })
+    await dialog.waitFor()
+    await page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'hidden' })
+    await pick(page, '李娜')
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('u')
+    await row(page, '李娜').locator('.badge').waitFor()
+    await pick(page, '李娜')
+    await row(page, '李娜').locator('.badge').waitFor({ state: 'detached' })
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('e')
+    const closing = page.getByRole('dialog', { name: /李娜/ })
+    await closing.waitFor()
+    await until(() => page.evaluate(() => document.activeElement.innerText === '取消'), 'Cancel has the focus')
+    await page.keyboard.press('Escape')
+    await closing.waitFor({ state: 'hidden' })
+  })
+  await check('typing of the visitor is in the list and in the thread', async () => {
+    await li.types()
+    await row(page, '李娜').locator('.typing').waitFor()
+    await page.locator('.thread .typing').waitFor()
+  })
+  await check('a blocked message stays with its reason, retry and delete', async () => {
+    const wasm = new URL('../../target/plugins/message-filter.wasm', import.meta.url).pathname
+    const query = new URLSearchParams({ name: 'message-filter', version: '0.2.0', config: JSON.stringify({ block: ['加我微信'] }) })
+    const { token } = await desk.call('POST', '/v1/login', { login: 'boss', password: PASSWORD })
+    const made = await fetch(`${desk.base}/v1/plugins?${query}`, {
+      method: 'POST', body: readFileSync(wasm), headers: { 'content-type': 'application/wasm', authorization: `Bearer ${token}` },
+    })
+    assert.equal(made.status, 201)
+    await desk.admin('POST', `/v1/plugins/${(await made.json()).generation.id}/activate`)
+    await write(page, '您可以加我微信')
+    const failed = page.locator('.item', { hasText: '您可以加我微信' })
+    await failed.getByText('违禁词').waitFor()
+    await shot(page, 'blocked')
+    await failed.getByRole('button', { name: '删除' }).click()
+    await failed.waitFor({ state: 'detached' })
+    await write(page, '我的电话是13812345678')
+    await page.locator('.item', { hasText: '敏感内容已隐去' }).waitFor()
+  })
+  await check('sound and notices: only the leading tab, only when hidden, never for the open conversation', async () => {
+    const second = await wired(context)
+    await second.page.goto(`${desk.base}/console/`)
+    await row(second.page, '王小姐').waitFor()
+    await page.evaluate(() => localStorage.setItem('kefu.console.notices', 'true'))
+    await page.reload()
+    await pick(page, '李娜')
+    await row(second.page, '王小姐').click()
+    for (const one of [page, second.page]) {
+      await one.evaluate(() => {
+        window.rung = { tones: 0, notices: [] }
+        Object.defineProperty(document, 'hidden', { get: () => true })
+      })
+    }
+    const zhou = await comes('周先生', '在吗')
+    const rung = () => Promise.all([page, second.page].map((one) => one.evaluate(() => window.rung)))
+    await until(async () => (await rung()).some((one) => one.notices.length > 0), 'a notice')
+    const heard = await rung()
+    assert.equal(heard.filter((one) => one.notices.length > 0).length, 1, JSON.stringify(heard))
+    assert.equal(heard.filter((one) => one.tones > 0).length, 1, JSON.stringify(heard))
+    assert.equal(heard.flatMap((one) => one.notices).find((one) => one.tag === zhou.conversation)?.tag, zhou.conversation)
+    await second.page.close()
+    // A tab in which nobody has done anything yet may not play.
+    const fresh = (await wired(context)).page
+    // Whatever the test asks a page counts as a gesture: the browser's answer is given here.
+    await fresh.addInitScript(() => {
+      Object.defineProperty(navigator, 'userActivation', { value: { hasBeenActive: false, isActive: false } })
+    })
+    await fresh.goto(`${desk.base}/console/`)
+    await row(fresh, '周先生').waitFor()
+    await page.goto('about:blank')
+    await comes('吴小姐', '有货吗')
+    await fresh.getByText('浏览器拦截了提示音').waitFor()
+    await shot(fresh, 'sound-blocked')
+    await fresh.getByRole('button', { name: '启用声音' }).click()
+    await fresh.getByText('浏览器拦截了提示音').waitFor({ state: 'detached' })
+    await fresh.close()
+    await page.goto(`${desk.base}/console/`)
+  })
+  await check('offline: said truthfully, actions say why they rest, what is sent arrives once; nothing is refetched', async () => {
+    await pick(page, '王小姐')
+    await page.evaluate(() => { document.querySelector('.row[aria-selected=true]').kept = true })
+    const lists = wire.lists
+    context.expectErrors = true
+    await wire.drop()
+    await page.getByText('连接已断开').waitFor()
+    const transfer = page.locator('.pane header').getByRole('button', { name: /转接/ })
+    assert(await transfer.isDisabled())
+    assert.equal(await transfer.getAttribute('title'), '恢复连接后可用')
+    await write(page, '断线时写的')
+    await page.locator('.item', { hasText: '断线时写的' }).getByText('发送中').waitFor()
+    await shot(page, 'offline')
+    wire.cut = false
+    await page.evaluate(() => dispatchEvent(new Event('online')))
+    await page.getByText('已恢复连接').waitFor()
+    await page.locator('.item', { hasText: '断线时写的' }).getByText('发送中').waitFor({ state: 'detached' })
+    context.expectErrors = false
+    assert.equal(await bubble(page, '断线时写的').count(), 1)
+    assert.equal((await texts(wang.conversation)).filter((text) => text === '断线时写的').length, 1)
+    assert.equal(wire.lists, lists)
+    assert(await page.evaluate(() => document.querySelector('.row[aria-selected=true]').kept))
+  })
+  await check('a new version of the server asks for a reload', async () => {
+    await page.reload()
+    await page.locator('.pane header .el-button:not([disabled])').first().waitFor()
+    await until(() => wire.sockets.size > 0, 'a WebSocket')
+    wire.version = '99.0.0'
+    context.expectErrors = true
+    await wire.drop()
+    wire.cut = false
+    await page.getByRole('button', { name: '重新加载' }).waitFor()
+    await shot(page, 'stale')
+    context.expectErrors = false
+    wire.version = undefined
+    await page.getByRole('button', { name: '重新加载' }).click()
+    await page.locator('.pane h2', { hasText: '王小姐' }).waitFor()
+  })
+  await check('a page for administrators says which role it needs', async () => {
+    await page.goto(`${desk.base}/console/plugins`)
+    await page.getByText('这个页面只给管理员用').waitFor()
+    await page.getByText('需要管理员角色，你现在的角色是客服').waitFor()
+  })
+  await check(`a thread of ${THREAD} messages: few nodes, opens at its end, stays put while reading`, async () => {
+    const long = await comes('长对话', '第 0 条')
+    for (let n = 1; n < THREAD; n += FRAMES_MOST) {
+      const frames = Array.from({ length: Math.min(FRAMES_MOST, THREAD - n) }, (_, i) => ({
+        type: 'send', key: `long-${n + i}`, conversation: long.conversation,
+        text: `第 ${n + i} 条 ${'很长的一句话，'.repeat((n + i) % 7)}`,
+      }))
+      await long.post(frames)
+    }
+    await page.goto(`${desk.base}/console/conversations/${long.conversation}`)
+    await bubble(page, `第 ${THREAD - 1} 条`).waitFor()
+    const nodes = await page.locator('.thread .item').count()
+    assert(nodes > 3 && nodes <= 60, `${nodes} rows in the document`)
+    const at = page.locator('.holder .box')
+    await at.hover()
+    await page.mouse.wheel(0, -6_000)
+    await bubble(page, `第 ${THREAD - 1} 条`).waitFor({ state: 'detached' })
+    await until(async () => {
+      const one = await at.evaluate((el) => el.scrollTop)
+      await page.waitForTimeout(150)
+      return one === await at.evaluate((el) => el.scrollTop)
+    }, 'the scrolling ends')
+    const top = await at.evaluate((el) => el.scrollTop)
+    await long.says('新来的一条')
+    await page.locator('.pill', { hasText: '1' }).waitFor()
+    assert.equal(await at.evaluate((el) => el.scrollTop), top)
+    await page.locator('.thread .pill').click()
+    await bubble(page, '新来的一条').waitFor()
+    await shot(page, 'long-thread')
+  })
+  // — how every page looks —
+  const faults = []
+  const WIDTHS = [[1440, 900], [1024, 768], [720, 450], [390, 844]]
+  const clerk = await desk.clerk('lin', 'online')
+  await context.close()
+  await check('people of all kinds write', async () => {
+    const hard = await comes('Maximiliane-Alexandrina von Hohenzollern-Sigmaringen zu Württemberg und Teck', 'https://example.com/'.padEnd(300, 'x'))
+    await hard.says('مرحبا، أين طلبي؟')
+    await hard.says('😀😀😀')
+    const done = await comes('Alice Chen', 'Hi, where is my order?')
+    await clerk.say(done.conversation, 'shut up')
+    await clerk.close(done.conversation)
+    await done.rates(2, 'Rude.')
+    await clerk.command({ type: 'status', status: 'busy' })
+    await desk.visitor({ name: '排队的人' }).opens('还要等多久？')
+  })
+
+  /** Whatever moves, except for ever, has arrived. */
+  const still = (page) => page.evaluate(async () => {
+    const frames = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))
+    await frames()
+    const moving = document.getAnimations().filter((one) => one.effect?.getTiming().iterations !== Infinity)
+    await Promise.all(moving.map((one) => one.finished.catch(() => 0)))
+    await frames()
+  })
+  async function inspect(page, name, { stops = false, wide = true } = {}) {
+    const tell = (list) => { for (const one of list) faults.push(`${name}: ${one}`) }
+    for (const theme of ['light', 'dark']) {
+      await page.evaluate((dark) => document.documentElement.classList.toggle('dark', dark), theme === 'dark')
+      await still(page)
+      tell((await accessibility(page)).map((one) => `${theme} ${one}`))
+      await shot(page, `${name}-${theme}`)
+      if (stops && theme === 'light') tell(await focus(page))
+    }
+    await page.evaluate(() => document.documentElement.classList.remove('dark'))
+    if (wide) await narrow(page, name, true)
+  }
+  async function narrow(page, name, pictures) {
+    for (const [width, height] of WIDTHS) {
+      await page.setViewportSize({ width, height })
+      await still(page)
+      for (const one of await layout(page)) faults.push(`${name} at ${width}: ${one}`)
+      if (pictures && (width === 1024 || width === 390)) await shot(page, `${name}-${width}`)
+    }
+    await page.setViewportSize({ width: WIDTHS[0][0], height: WIDTHS[0][1] })
+  }
+  const accented = { a: 'á', e: 'é', i: 'í', o: 'ó', u: 'ú', A: 'Á', E: 'É', O: 'Ó', U: 'Ú', c: 'ç', n: 'ñ', y: 'ý' }
+  function pseudo(tree) {
+    if (typeof tree !== 'string') return Object.fromEntries(Object.entries(tree).map(([key, value]) => [key, pseudo(value)]))
+    const text = tree.split(/(\{\w+\})/).map((part) => (part.startsWith('{') ? part : part.replace(/[a-zA-Z]/g, (c) => accented[c] ?? c))).join('')
+    return `${text}${'·'.repeat(Math.ceil(tree.length * 0.4))}`
+  }
+  async function tour(language) {
+    const zh = language === 'zh'
+    const xa = language === 'xa'
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: zh ? 'zh-CN' : 'en-GB', reducedMotion: 'reduce' })
+    const page = await watch(await context.newPage())
+    if (xa) {
+      await page.route('**/console.en-*.js', async (route) => {
+        const body = await (await route.fetch()).text()
+        const words = await import(`data:text/javascript,${encodeURIComponent(body)}`)
+        await route.fulfill({ contentType: 'text/javascript', body: `export default ${JSON.stringify(pseudo(words.default))}` })
+      })
+    }
+    const face = async (name, options = {}) => {
+      if (!xa) await inspect(page, `${name}-${language}`, options)
+      else if (options.wide !== false) await narrow(page, `${name}-xa`, name === 'desk')
+    }
+    const overlay = page.locator('.el-overlay').filter({ visible: true }).first()
+    const dialog = async (name, opens) => {
+      await opens()
+      await overlay.waitFor()
+      await face(name, { wide: false, stops: true })
+      await narrow(page, `${name}-${language}`, false)
+      for (let n = 0; n < 3 && await overlay.isVisible(); n += 1) await page.keyboard.press('Escape')
+      await overlay.waitFor({ state: 'hidden' })
+    }
+    await page.goto(`${desk.base}/console/`)
+    await page.locator('input[name=login]').waitFor()
+    await face('sign-in', { stops: true })
+    await signIn(page, 'boss')
+    await page.locator('.rows .blank').waitFor()
+    await face('empty')
+    await page.locator('.tab').nth(2).click()
+    await row(page, 'Alice Chen').click()
+    await page.locator('.side .report').waitFor()
+    await face('desk', { stops: true })
+    await row(page, 'Maximiliane').click()
+    await page.locator('.pane h2', { hasText: 'Maximiliane' }).waitFor()
+    await bubble(page, '😀').waitFor()
+    await page.locator('.side .one.chosen').waitFor()
+    await face('hard')
+    await page.keyboard.press('Escape')
+    await dialog('transfer', () => page.keyboard.press('t'))
+    await dialog('shortcuts', () => page.keyboard.press('?'))
+    await page.locator('.rail .me').click()
+    await page.getByRole('menu').waitFor()
+    await face('menu', { wide: false })
+    await page.keyboard.press('Escape')
+    await page.getByRole('menu').waitFor({ state: 'hidden' })
+    // A menu is placed where it was opened: on a phone it is opened there.
+    await page.setViewportSize({ width: 390, height: 844 })
+    await page.goto(`${desk.base}/console/conversations`)
+    await page.locator('.rail .me').click()
+    await page.getByRole('menu').waitFor()
+    await still(page)
+    for (const one of await layout(page)) faults.push(`menu-${language} at 390: ${one}`)
+    await shot(page, `menu-${language}-390`)
+    await page.keyboard.press('Escape')
+    await page.setViewportSize({ width: 1440, height: 900 })
+    const admin = async (name, ready) => {
+      await page.locator(`.rail a[href$="/${name}"]`).click()
+      await page.locator(ready).first().waitFor()
+      await face(name, { stops: true })
+    }
+    await admin('agents', '.table tbody tr')
+    await dialog('agent', () => page.locator('.acts .icon-button').first().click())
+    await dialog('disable', () => page.locator('.acts .el-button').first().click())
+    await admin('teams', '.table tbody tr')
+    await admin('sites', '.table tbody tr')
+    await dialog('site', () => page.locator('.acts .icon-button').first().click())
+    await dialog('snippet', () => page.locator('.acts .el-button').first().click())
+    await admin('plugins', '.line .active')
+    await dialog('upload', () => page.locator('.page header .el-button--primary').click())
+    await page.goto(`${desk.base}/console/nowhere`)
+    await page.locator('.blank').waitFor()
+    await face('missing')
+    context.expectErrors = true
+    for (const path of ['agents', 'teams', 'sites', 'plugins']) {
+      await page.route(`**/v1/${path}`, (route) => route.abort())
+      await page.goto(`${desk.base}/console/${path}`)
+      await page.locator('.blank[role=alert]').waitFor()
+      await page.unroute(`**/v1/${path}`)
+      if (path === 'agents') await face('failed')
+    }
+    await page.route('**/v1/conversations?**', (route) => route.abort())
+    await page.routeWebSocket(/\/v1\/ws/, (socket) => socket.close())
+    await page.route('**/v1/commands', (route) => route.abort())
+    await page.goto(`${desk.base}/console/conversations`)
+    await page.locator('.rows .blank[role=alert]').waitFor()
+    await face('list-failed')
+    await page.route('**/v1/conversations?**', () => undefined)
+    await page.goto(`${desk.base}/console/conversations`)
+    await page.locator('.rows .bones').waitFor()
+    await face('loading')
+    await context.close()
+  }
+  const languages = (process.env.KEFU_TOUR ?? 'zh,en,xa').split(',')
+  for (const language of languages) await check(`every page: ${language}`, () => tour(language))
+  clerk.stopped = true
+  const unique = [...new Set(faults)]
+  for (const one of unique) process.stdout.write(`not ok  ${one}\n`)
+  assert.deepEqual(check.failed, [])
+  assert.equal(unique.length, 0, 'accessibility and layout')
+  assert.deepEqual(problems, [], 'errors in the browser log')
+} finally {
+  await browser.close()
+  await desk.stop()
+}
