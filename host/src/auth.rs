@@ -4,6 +4,7 @@
 //! account's epoch rises when its password or role changes, and every older token dies with it (within
 //! `ACCOUNT_CACHE_MS` on other nodes, at once on this one). What is *not* here: cookies, origins, and who may do what.
 
+mod identity;
 mod password;
 mod throttle;
 mod token;
@@ -15,6 +16,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::Mutex;
 
 use crate::config;
@@ -24,6 +27,7 @@ use crate::domain::people::{Principal, Proven, Role};
 use crate::domain::refusal::Refusal;
 use crate::runtime::{Clock, fresh_id, random_bytes};
 use crate::storage::{self, StorageError, Stored};
+pub use identity::Identity;
 use throttle::Throttle;
 use token::Claims;
 
@@ -214,6 +218,43 @@ impl Auth {
         self.passwords.hash(password).await
     }
 
+    /// The secret with which a site's own server signs its visitors' identities; made when first asked for.
+    ///
+    /// # Errors
+    /// [`Refusal::Unavailable`].
+    pub async fn identity_secret(&self, site: SiteId) -> Result<String, Refusal> {
+        let fresh = made_up_secret();
+        self.storage.identity_secret(site, &fresh).await.map_err(unavailable)
+    }
+
+    /// A new secret for a site: signatures of the old one count no longer.
+    ///
+    /// # Errors
+    /// [`Refusal::Unavailable`].
+    pub async fn rotate_identity_secret(&self, site: SiteId) -> Result<String, Refusal> {
+        let fresh = made_up_secret();
+        self.storage.replace_identity_secret(site, &fresh).await.map_err(unavailable)?;
+        Ok(fresh)
+    }
+
+    /// Whether a site's own server signed this identity.
+    ///
+    /// # Errors
+    /// [`Refusal::Forbidden`] when it did not, [`Refusal::Invalid`] when a part breaks its rule.
+    pub async fn vouched(
+        &self,
+        site: SiteId,
+        identity: &Identity<'_>,
+        signature: &str,
+    ) -> Result<(), Refusal> {
+        identity.check()?;
+        let secret = self.identity_secret(site).await?;
+        if identity.is_signed(&secret, signature) {
+            return Ok(());
+        }
+        Err(Refusal::Forbidden("the identity's signature is not one of this site's secret"))
+    }
+
     /// A made-up password: 96 random bits, without letters that look alike.
     #[must_use]
     pub fn made_up_password() -> String {
@@ -286,6 +327,11 @@ impl std::fmt::Debug for Auth {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Auth")
     }
+}
+
+/// 192 random bits, marked as what they are.
+fn made_up_secret() -> String {
+    format!("kis_{}", URL_SAFE_NO_PAD.encode(random_bytes::<24>()))
 }
 
 fn unavailable(error: StorageError) -> Refusal {

@@ -93,6 +93,14 @@ pub trait People: Send + Sync {
     async fn add_visitor(&self, visitor: &Visitor) -> Stored<()>;
     /// By id.
     async fn visitor(&self, id: VisitorId) -> Stored<Option<Visitor>>;
+    /// The visitor for whom a site vouches: the one with this identity at this site, or else `visitor`
+    /// (stored now, or, if its row is there and anonymous, from now on known by it). Name and e-mail
+    /// address become those given. `visitor.identity` must be there.
+    async fn identified_visitor(&self, visitor: &Visitor) -> Stored<Visitor>;
+    /// The secret of a site's identities, `fresh` if it has none yet.
+    async fn identity_secret(&self, site: SiteId, fresh: &str) -> Stored<String>;
+    /// A new one.
+    async fn replace_identity_secret(&self, site: SiteId, secret: &str) -> Stored<()>;
     /// Remembers name and last agent.
     async fn update_visitor(&self, visitor: &Visitor) -> Stored<()>;
 }

@@ -10,6 +10,7 @@ mod frames;
 mod plugins;
 mod http;
 mod mistakes;
+mod identity;
 mod replay;
 mod resume;
 mod start;

@@ -1,4 +1,4 @@
-//! `GET|POST /v1/sites`, `PATCH /v1/sites/{id}`.
+//! `GET|POST /v1/sites`, `PATCH /v1/sites/{id}`, `GET|POST /v1/sites/{id}/identity-secret`.
 
 use axum::Json;
 use axum::extract::State;
@@ -31,6 +31,22 @@ pub(super) fn routes() -> Routes<Shared> {
                 .at::<SiteId>()
                 .takes::<Changes>()
                 .gives::<OneSite>(200)
+                .may(&[404]),
+        )
+        .get(
+            "/v1/sites/{id}/identity-secret",
+            secret,
+            op("identitySecret", "The secret that signs the site's visitors.", Who::Admin)
+                .at::<SiteId>()
+                .gives::<Secret>(200)
+                .may(&[404]),
+        )
+        .post(
+            "/v1/sites/{id}/identity-secret",
+            new_secret,
+            op("newIdentitySecret", "A new secret; the old one counts no longer.", Who::Admin)
+                .at::<SiteId>()
+                .gives::<Secret>(200)
                 .may(&[404]),
         )
 }
@@ -113,6 +129,31 @@ async fn change(
         return Err(Refusal::NotFound("site").into());
     }
     Ok(Json(OneSite { site }))
+}
+
+/// Never in anything that a visitor's page gets.
+#[derive(Serialize, JsonSchema)]
+struct Secret {
+    secret: String,
+}
+
+async fn secret(
+    State(api): State<Shared>,
+    _: Admin,
+    Place(id): Place<SiteId>,
+) -> Answer<Json<Secret>> {
+    let site = api.storage.site(id).await?.ok_or(Refusal::NotFound("site"))?;
+    Ok(Json(Secret { secret: api.auth.identity_secret(site.id).await? }))
+}
+
+/// Identities signed with the old secret count no longer; visitors who have their token stay who they are.
+async fn new_secret(
+    State(api): State<Shared>,
+    _: Admin,
+    Place(id): Place<SiteId>,
+) -> Answer<Json<Secret>> {
+    let site = api.storage.site(id).await?.ok_or(Refusal::NotFound("site"))?;
+    Ok(Json(Secret { secret: api.auth.rotate_identity_secret(site.id).await? }))
 }
 
 async fn check(api: &Shared, site: &Site) -> Answer<()> {

@@ -39,6 +39,8 @@ struct Widget {
     position: String,
     greeting: BTreeMap<String, String>,
     fields: Vec<FormField>,
+    /// Only visitors for whom the site's server vouches may open conversations.
+    identity_required: bool,
     /// An agent of the site's team is there.
     online: bool,
     limits: Bounds,
@@ -77,6 +79,7 @@ async fn settings(
         position: site.widget.position,
         greeting: site.widget.greeting,
         fields: site.widget.fields,
+        identity_required: site.widget.identity_required,
         online,
         limits: Bounds { text_bytes, field_bytes, file_bytes, file_types },
     };

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::identity::Identity;
 use super::throttle::Throttle;
 use super::token::{Claims, open, seal};
 use super::{password, token};
@@ -72,4 +73,57 @@ fn a_made_up_password_is_long_and_readable() {
     assert_eq!(made.len(), 23);
     assert!(!made.contains(['l', '1', 'o', '0', 'i']));
     assert_ne!(made, password::made_up());
+}
+
+/// Made elsewhere: `printf 'u-17\n李雷\nli@shop.example' | openssl dgst -sha256 -hmac kis_test`.
+const SIGNATURE: &str = "cfcff706190e3b39e1b3c8cf98b6a885046c54468c2c9808a833b6a7ed4621b6";
+
+fn li() -> Identity<'static> {
+    Identity { id: "u-17", name: "李雷", email: "li@shop.example" }
+}
+
+#[test]
+fn an_identity_counts_only_as_it_was_signed() {
+    assert!(li().is_signed("kis_test", SIGNATURE));
+    assert!(li().is_signed("kis_test", &SIGNATURE.to_uppercase()));
+    assert!(!li().is_signed("kis_other", SIGNATURE), "another site's secret");
+    let nothing = "";
+    for forged in [
+        Identity { id: "u-18", ..li() },
+        Identity { name: "韩梅梅", ..li() },
+        Identity { name: nothing, ..li() },
+        Identity { email: "eve@evil.example", ..li() },
+        Identity { email: nothing, ..li() },
+        Identity { id: "u-17\n李雷", name: "li@shop.example", email: nothing },
+    ] {
+        assert!(!forged.is_signed("kis_test", SIGNATURE), "{forged:?}");
+    }
+    for at in 0..64 {
+        let digit = if SIGNATURE.as_bytes()[at] == b'0' { "1" } else { "0" };
+        let mut forged = SIGNATURE.to_owned();
+        forged.replace_range(at..=at, digit);
+        assert!(!li().is_signed("kis_test", &forged), "digit {at}");
+    }
+    for broken in
+        ["", &SIGNATURE[..62], &format!("{SIGNATURE}00"), &"é".repeat(32), &"+1".repeat(32)]
+    {
+        assert!(!li().is_signed("kis_test", broken), "{broken}");
+    }
+}
+
+#[test]
+fn an_identity_cannot_be_read_in_two_ways() {
+    assert!(li().check().is_ok());
+    assert!(Identity { name: "", email: "", ..li() }.check().is_ok());
+    let long = "x".repeat(129);
+    for bad in [
+        Identity { id: "", ..li() },
+        Identity { id: " ", ..li() },
+        Identity { id: "u\n17", ..li() },
+        Identity { name: "a\nb", ..li() },
+        Identity { email: "a\0", ..li() },
+        Identity { id: &long, ..li() },
+    ] {
+        assert!(matches!(bad.check(), Err(Refusal::Invalid { .. })), "{bad:?}");
+    }
 }

@@ -75,7 +75,7 @@ pub(super) fn open(key: &[u8; 32], token: &str) -> Option<Claims> {
 }
 
 #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-fn mac(key: &[u8; 32], message: &[u8]) -> Hmac<Sha256> {
+pub(super) fn mac(key: &[u8], message: &[u8]) -> Hmac<Sha256> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     mac.update(message);
     mac

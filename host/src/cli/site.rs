@@ -1,5 +1,6 @@
-//! `kefu site add|list`.
+//! `kefu site add|list|secret`.
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -15,6 +16,18 @@ pub(super) enum Site {
     Add(Add),
     /// List sites.
     List,
+    /// Show the secret with which the site's own server signs its visitors' identities.
+    Secret(Secret),
+}
+
+/// Whose secret.
+#[derive(Debug, Args)]
+pub(super) struct Secret {
+    /// The site's key.
+    key: String,
+    /// Make a new one; identities signed with the old one count no longer.
+    #[arg(long)]
+    rotate: bool,
 }
 
 /// A new site.
@@ -55,6 +68,18 @@ pub(super) async fn run(command: Site, config: Config) -> anyhow::Result<()> {
                 let (id, key, name) = (text(&site["id"]), text(&site["key"]), text(&site["name"]));
                 say(&format!("{id}  {key}  {name}  {}", site["origins"]))?;
             }
+        }
+        Site::Secret(Secret { key, rotate }) => {
+            let answer = link.get("/v1/sites").await?;
+            let sites = answer["sites"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let site = sites.iter().find(|site| site["key"] == *key);
+            let site = site.with_context(|| format!("there is no site `{key}`"))?;
+            let path = format!("/v1/sites/{}/identity-secret", text(&site["id"]));
+            let answer = match rotate {
+                true => link.post(&path, &json!({})).await?,
+                false => link.get(&path).await?,
+            };
+            say(text(&answer["secret"]))?;
         }
     }
     link.close().await;

@@ -13,7 +13,7 @@ use super::{Conversations, Open, Sent, stored, unavailable};
 use crate::domain::conversation::{Conversation, State};
 use crate::domain::event::{EventBody, NewEvent, QueueCause};
 use crate::domain::ids::{ClientKey, ConversationId, SiteId, VisitorId};
-use crate::domain::people::{FormField, Party, Principal, Site};
+use crate::domain::people::{FormField, Party, Principal, Site, Visitor};
 use crate::domain::refusal::Refusal;
 use crate::domain::routing::SkillNeed;
 use crate::runtime;
@@ -53,15 +53,16 @@ impl Conversations {
             return Ok(again);
         }
         let site = self.site(site).await?;
+        let visitor = self.visitor(visitor, &site).await?;
         let needs = self.check_form(&site, &open.fields)?;
         let key = open.key.clone();
         let text = open.text.clone();
-        let row = self.new_row(&site, visitor, open, needs);
+        let row = self.new_row(&site, &visitor, open, needs);
         let text = text.map(|text| self.filter(&row, true, text)).transpose()?;
-        self.name_visitor(&row).await?;
+        self.name_visitor(&row, &visitor).await?;
         let id = row.id;
         let sent = self.store_new(row, key.clone(), text).await?;
-        self.known.opened.lock().insert((visitor, key), id);
+        self.known.opened.lock().insert((visitor.id, key), id);
         Ok((id, sent))
     }
 
@@ -72,6 +73,15 @@ impl Conversations {
             return Err(Refusal::Forbidden("this site takes no conversations"));
         }
         Ok(site)
+    }
+
+    async fn visitor(&self, id: VisitorId, site: &Site) -> Result<Visitor, Refusal> {
+        let visitor = self.parts.storage.visitor(id).await.map_err(stored)?;
+        let visitor = visitor.ok_or(Refusal::NotFound("visitor"))?;
+        if site.widget.identity_required && visitor.identity.is_none() {
+            return Err(Refusal::Forbidden("this site talks only to people it vouches for"));
+        }
+        Ok(visitor)
     }
 
     /// The conversation this key opened before; refuses when too many are open.
@@ -143,23 +153,31 @@ impl Conversations {
     fn new_row(
         &self,
         site: &Site,
-        visitor: VisitorId,
+        visitor: &Visitor,
         open: Open,
         needs: Vec<SkillNeed>,
     ) -> Conversation {
         let now = self.parts.clock.now();
-        let name = open.fields.get("name").map(|name| name.trim().to_owned());
+        let verified = visitor.identity.is_some();
+        let said = open.fields.get("name").map(|name| name.trim().to_owned());
+        // What the site vouches for stands, whatever is typed into the form.
+        let name = visitor.name.clone().filter(|_| verified).or(said);
+        let mut fields = open.fields;
+        if let Some(email) = visitor.email.clone().filter(|_| verified) {
+            fields.insert("email".into(), email);
+        }
         Conversation {
             id: fresh(|| ConversationId::new(runtime::fresh_id(&self.parts.clock))),
             site: site.id,
             team: site.team,
-            visitor,
+            visitor: visitor.id,
             visitor_name: name.filter(|name| !name.is_empty()),
+            verified,
             state: State::Waiting,
             agent: None,
             needs,
             priority: 0,
-            fields: open.fields,
+            fields,
             page: open.page.map(|page| shortened(page, PAGE_BYTES)),
             language: open.language.filter(|tag| is_language(tag)),
             offline: open.offline,
@@ -173,15 +191,13 @@ impl Conversations {
         }
     }
 
-    async fn name_visitor(&self, row: &Conversation) -> Result<(), Refusal> {
-        let Some(name) = &row.visitor_name else { return Ok(()) };
-        let storage = &self.parts.storage;
-        let visitor = storage.visitor(row.visitor).await.map_err(stored)?;
-        let Some(mut visitor) = visitor.filter(|known| known.name.as_ref() != Some(name)) else {
+    async fn name_visitor(&self, row: &Conversation, known: &Visitor) -> Result<(), Refusal> {
+        let Some(name) = row.visitor_name.clone() else { return Ok(()) };
+        if known.name.as_ref() == Some(&name) {
             return Ok(());
-        };
-        visitor.name = Some(name.clone());
-        storage.update_visitor(&visitor).await.map_err(stored)
+        }
+        let named = Visitor { name: Some(name), ..known.clone() };
+        self.parts.storage.update_visitor(&named).await.map_err(stored)
     }
 
     /// Stores it. The client's key names the first message, or the opening itself when there is

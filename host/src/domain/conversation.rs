@@ -50,6 +50,9 @@ pub struct Conversation {
     pub visitor: VisitorId,
     /// The visitor's name, once known.
     pub visitor_name: Option<String>,
+    /// The site's own server vouched for the visitor when it was opened.
+    #[serde(default)]
+    pub verified: bool,
     /// Where it stands.
     pub state: State,
     /// Who answers; `Some` exactly while active, and after closing the one who answered last.

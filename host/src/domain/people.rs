@@ -116,6 +116,8 @@ pub struct WidgetSettings {
     pub fields: Vec<FormField>,
     /// Skills a conversation of this site needs.
     pub needs: Vec<super::routing::SkillNeed>,
+    /// Whether only visitors for whom the site's server vouches may open conversations.
+    pub identity_required: bool,
 }
 
 impl Default for WidgetSettings {
@@ -126,6 +128,7 @@ impl Default for WidgetSettings {
             greeting: BTreeMap::new(),
             fields: Vec::new(),
             needs: Vec::new(),
+            identity_required: false,
         }
     }
 }
@@ -167,6 +170,11 @@ pub struct Visitor {
     pub site: SiteId,
     /// Name, once known.
     pub name: Option<String>,
+    /// The site's own id of this person, when its server has vouched for it; name and e-mail address
+    /// are then the site's word too.
+    pub identity: Option<String>,
+    /// E-mail address, if vouched for.
+    pub email: Option<String>,
     /// First seen.
     pub created_at: Millis,
     /// Who answered last (returning visitor first).

@@ -58,6 +58,8 @@ fn visitor() -> Visitor {
         id: VisitorId::new(1).unwrap(),
         site: site().id,
         name: None,
+        identity: None,
+        email: None,
         created_at: 5,
         last_agent: None,
     }
@@ -78,6 +80,7 @@ pub(super) fn waiting(number: u64) -> Conversation {
         team: team_id(),
         visitor: visitor().id,
         visitor_name: Some("李雷".into()),
+        verified: false,
         state: State::Waiting,
         agent: None,
         needs: Vec::new(),

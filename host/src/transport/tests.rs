@@ -116,7 +116,15 @@ async fn people(storage: &storage::Handle, auth: &Auth) -> String {
         enabled: true,
     };
     storage.add_site(&demo).await.unwrap();
-    let row = Visitor { id: visitor, site, name: None, created_at: 1, last_agent: None };
+    let row = Visitor {
+        id: visitor,
+        site,
+        name: None,
+        identity: None,
+        email: None,
+        created_at: 1,
+        last_agent: None,
+    };
     storage.add_visitor(&row).await.unwrap();
     auth.visitor_token(site, visitor).token
 }

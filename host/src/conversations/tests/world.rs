@@ -116,7 +116,15 @@ impl World {
     pub(crate) async fn visitor(&self) -> Principal {
         let id = VisitorId::new(fresh_id(&self.clock)).unwrap();
         let (site, created_at) = (self.site, self.clock.now());
-        let visitor = Visitor { id, site, name: None, created_at, last_agent: None };
+        let visitor = Visitor {
+            id,
+            site,
+            name: None,
+            identity: None,
+            email: None,
+            created_at,
+            last_agent: None,
+        };
         self.storage.add_visitor(&visitor).await.unwrap();
         Principal::Visitor { site, visitor: id }
     }

@@ -10,6 +10,7 @@ fn row(state: State) -> Conversation {
         team: TeamId::new(3).unwrap(),
         visitor: VisitorId::new(4).unwrap(),
         visitor_name: None,
+        verified: false,
         state,
         agent,
         needs: Vec::new(),

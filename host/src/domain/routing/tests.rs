@@ -11,6 +11,7 @@ fn row() -> Conversation {
         team: TeamId::new(3).unwrap(),
         visitor: VisitorId::new(4).unwrap(),
         visitor_name: None,
+        verified: false,
         state: State::Waiting,
         agent: None,
         needs: vec![

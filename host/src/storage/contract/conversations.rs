@@ -26,6 +26,7 @@ pub(in crate::storage) async fn a_row_comes_back_as_it_was(open: impl AsyncFn() 
     let again = storage.open(&row, &[]).await;
     assert!(matches!(again, Err(StorageError::Taken("id"))), "{again:?}");
     let next = Conversation {
+        verified: true,
         needs: vec![SkillNeed { skill: "refunds".into(), level: 2, required: true }],
         declined: vec![agent(1, 1).id],
         rating: Some(4),

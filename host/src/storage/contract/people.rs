@@ -2,7 +2,7 @@
 
 use super::{agent, furnish, site, team_id, visitor};
 use crate::domain::agent::{Agent, Status};
-use crate::domain::ids::{AgentId, SiteId, TeamId};
+use crate::domain::ids::{AgentId, SiteId, TeamId, VisitorId};
 use crate::domain::people::{Role, Site, Team, Visitor};
 use crate::storage::{Handle, StorageError};
 
@@ -85,4 +85,49 @@ pub(in crate::storage) async fn sites_teams_and_visitors_come_back(open: impl As
     assert_eq!(storage.sites().await.unwrap(), [edited]);
     assert_eq!(storage.teams().await.unwrap(), [Team { id: team_id(), name: "Sales".into() }]);
     assert_eq!(storage.visitor(visitor().id).await.unwrap(), Some(known));
+}
+
+pub(in crate::storage) async fn an_identity_is_one_visitor_of_its_site(
+    open: impl AsyncFn() -> Handle,
+) {
+    let storage = open().await;
+    furnish(&storage).await;
+    let other = Site { id: SiteId::new(2).unwrap(), key: "other".into(), ..site() };
+    storage.add_site(&other).await.unwrap();
+    let vouched = |id: u64, site: SiteId, name: &str| Visitor {
+        id: VisitorId::new(id).unwrap(),
+        site,
+        identity: Some("u-17".into()),
+        name: Some(name.into()),
+        email: Some("li@shop.example".into()),
+        ..visitor()
+    };
+    let first = storage.identified_visitor(&vouched(7, site().id, "李")).await.unwrap();
+    assert_eq!(first, vouched(7, site().id, "李"));
+    let renamed = storage.identified_visitor(&vouched(8, site().id, "李雷")).await.unwrap();
+    assert_eq!(renamed, vouched(7, site().id, "李雷"), "the same person on another device");
+    let silent = Visitor { name: None, email: None, ..vouched(9, site().id, "") };
+    assert_eq!(storage.identified_visitor(&silent).await.unwrap(), renamed, "nothing new is told");
+    let there = storage.identified_visitor(&vouched(8, other.id, "李")).await.unwrap();
+    assert_eq!(there, vouched(8, other.id, "李"), "another site's person");
+    assert_eq!(storage.visitor(there.id).await.unwrap(), Some(there));
+
+    let known = Visitor { identity: Some("u-18".into()), ..visitor() };
+    let adopted = storage.identified_visitor(&known).await.unwrap();
+    assert_eq!(adopted.id, visitor().id, "who was anonymous stays the same visitor");
+    let taken = Visitor { identity: Some("u-19".into()), ..visitor() };
+    let refused = storage.identified_visitor(&taken).await;
+    assert!(matches!(refused, Err(StorageError::Taken(_))), "{refused:?}");
+}
+
+pub(in crate::storage) async fn a_site_has_one_identity_secret(open: impl AsyncFn() -> Handle) {
+    let storage = open().await;
+    furnish(&storage).await;
+    let site = site().id;
+    assert_eq!(storage.identity_secret(site, "one").await.unwrap(), "one");
+    assert_eq!(storage.identity_secret(site, "two").await.unwrap(), "one");
+    storage.replace_identity_secret(site, "three").await.unwrap();
+    drop(storage);
+    let storage = open().await;
+    assert_eq!(storage.identity_secret(site, "four").await.unwrap(), "three");
 }

@@ -219,8 +219,8 @@ impl Conversations for Sqlite {
 async fn insert(connection: &mut SqliteConnection, row: &Conversation) -> Stored<()> {
     let sql = "INSERT INTO conversations (site, team, visitor, visitor_name, state, agent, needs,
              priority, fields, page, language, offline, opened_at, waiting_since, assigned_at,
-             closed_at, rating, declined, version, id)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+             closed_at, rating, declined, verified, version, id)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     store(connection, sql, row, None).await.map(|_| ())
 }
 
@@ -230,7 +230,7 @@ async fn update(connection: &mut SqliteConnection, next: &Conversation) -> Store
     let sql = "UPDATE conversations SET site = ?, team = ?, visitor = ?, visitor_name = ?,
              state = ?, agent = ?, needs = ?, priority = ?, fields = ?, page = ?, language = ?,
              offline = ?, opened_at = ?, waiting_since = ?, assigned_at = ?, closed_at = ?,
-             rating = ?, declined = ?, version = ?
+             rating = ?, declined = ?, verified = ?, version = ?
          WHERE id = ? AND version = ?";
     Ok(store(connection, sql, next, Some(before)).await? == 1)
 }
@@ -261,6 +261,7 @@ async fn store(
         .bind(row.closed_at.map(signed))
         .bind(row.rating)
         .bind(json(&row.declined)?)
+        .bind(row.verified)
         .bind(signed(row.version))
         .bind(signed(row.id.get()));
     if let Some(before) = before {
@@ -295,6 +296,7 @@ fn read_conversation(row: &SqliteRow) -> Stored<Conversation> {
         team: columns.id("team", TeamId::new)?,
         visitor: columns.id("visitor", VisitorId::new)?,
         visitor_name: columns.raw("visitor_name")?,
+        verified: columns.raw("verified")?,
         state: columns.word("state")?,
         agent: columns.optional_id("agent", AgentId::new)?,
         needs: columns.json("needs")?,

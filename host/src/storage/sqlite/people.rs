@@ -1,8 +1,9 @@
 //! Accounts, teams, sites and visitors as rows.
 
 use async_trait::async_trait;
-use sqlx::query;
-use sqlx::sqlite::SqliteRow;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Sqlite as Engine, query, query_scalar};
 
 use super::row::{Columns, all, json, one, signed, word};
 use super::{Sqlite, failed};
@@ -161,32 +162,84 @@ impl People for Sqlite {
     }
 
     async fn add_visitor(&self, visitor: &Visitor) -> Stored<()> {
-        query(
-            "INSERT INTO visitors (id, site, name, created_at, last_agent) VALUES (?, ?, ?, ?, ?)",
-        )
-        .bind(signed(visitor.id.get()))
-        .bind(signed(visitor.site.get()))
-        .bind(&visitor.name)
-        .bind(signed(visitor.created_at))
-        .bind(visitor.last_agent.map(|agent| signed(agent.get())))
-        .execute(&self.writer)
-        .await
-        .map_err(failed)?;
+        insert_visitor(visitor).execute(&self.writer).await.map_err(failed)?;
         Ok(())
     }
 
     async fn visitor(&self, id: VisitorId) -> Stored<Option<Visitor>> {
         let found = query("SELECT * FROM visitors WHERE id = ?").bind(signed(id.get()));
-        one(found.fetch_optional(&self.readers).await, |row| {
-            let columns = Columns::new("visitor", row);
-            Ok(Visitor {
-                id: columns.id("id", VisitorId::new)?,
-                site: columns.id("site", SiteId::new)?,
-                name: columns.raw("name")?,
-                created_at: columns.number("created_at")?,
-                last_agent: columns.optional_id("last_agent", AgentId::new)?,
-            })
-        })
+        one(found.fetch_optional(&self.readers).await, read_visitor)
+    }
+
+    async fn identified_visitor(&self, visitor: &Visitor) -> Stored<Visitor> {
+        let find = || {
+            query("SELECT * FROM visitors WHERE site = ? AND identity = ?")
+                .bind(signed(visitor.site.get()))
+                .bind(&visitor.identity)
+        };
+        let told = |row: &Visitor| {
+            (row.name == visitor.name || visitor.name.is_none())
+                && (row.email == visitor.email || visitor.email.is_none())
+        };
+        let known = one(find().fetch_optional(&self.readers).await, read_visitor)?;
+        if let Some(known) = known.filter(told) {
+            return Ok(known);
+        }
+        let mut transaction = self.begin().await?;
+        let known = one(find().fetch_optional(&mut *transaction).await, read_visitor)?;
+        let id = match known {
+            Some(known) => known.id,
+            None => {
+                let adopted = query(
+                    "UPDATE visitors SET identity = ? WHERE id = ? AND site = ? AND identity IS NULL",
+                )
+                .bind(&visitor.identity)
+                .bind(signed(visitor.id.get()))
+                .bind(signed(visitor.site.get()));
+                let adopted = adopted.execute(&mut *transaction).await.map_err(failed)?;
+                if adopted.rows_affected() == 0 {
+                    insert_visitor(visitor).execute(&mut *transaction).await.map_err(failed)?;
+                }
+                visitor.id
+            }
+        };
+        let update = query(
+            "UPDATE visitors SET name = coalesce(?, name), email = coalesce(?, email) WHERE id = ?
+             RETURNING *",
+        )
+        .bind(&visitor.name)
+        .bind(&visitor.email)
+        .bind(signed(id.get()));
+        let row = read_visitor(&update.fetch_one(&mut *transaction).await.map_err(failed)?)?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(row)
+    }
+
+    async fn identity_secret(&self, site: SiteId, fresh: &str) -> Stored<String> {
+        let find = || {
+            query_scalar::<_, String>("SELECT secret FROM identity_secrets WHERE site = ?")
+                .bind(signed(site.get()))
+        };
+        if let Some(secret) = find().fetch_optional(&self.readers).await.map_err(failed)? {
+            return Ok(secret);
+        }
+        query("INSERT OR IGNORE INTO identity_secrets (site, secret) VALUES (?, ?)")
+            .bind(signed(site.get()))
+            .bind(fresh)
+            .execute(&self.writer)
+            .await
+            .map_err(failed)?;
+        find().fetch_one(&self.writer).await.map_err(failed)
+    }
+
+    async fn replace_identity_secret(&self, site: SiteId, secret: &str) -> Stored<()> {
+        query("INSERT OR REPLACE INTO identity_secrets (site, secret) VALUES (?, ?)")
+            .bind(signed(site.get()))
+            .bind(secret)
+            .execute(&self.writer)
+            .await
+            .map_err(failed)?;
+        Ok(())
     }
 
     async fn update_visitor(&self, visitor: &Visitor) -> Stored<()> {
@@ -229,5 +282,32 @@ fn read_site(row: &SqliteRow) -> Stored<Site> {
         origins: columns.json("origins")?,
         widget: columns.json("widget")?,
         enabled: columns.raw("enabled")?,
+    })
+}
+
+fn insert_visitor(visitor: &Visitor) -> Query<'_, Engine, SqliteArguments> {
+    query(
+        "INSERT INTO visitors (id, site, name, identity, email, created_at, last_agent)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(signed(visitor.id.get()))
+    .bind(signed(visitor.site.get()))
+    .bind(&visitor.name)
+    .bind(&visitor.identity)
+    .bind(&visitor.email)
+    .bind(signed(visitor.created_at))
+    .bind(visitor.last_agent.map(|agent| signed(agent.get())))
+}
+
+fn read_visitor(row: &SqliteRow) -> Stored<Visitor> {
+    let columns = Columns::new("visitor", row);
+    Ok(Visitor {
+        id: columns.id("id", VisitorId::new)?,
+        site: columns.id("site", SiteId::new)?,
+        name: columns.raw("name")?,
+        identity: columns.raw("identity")?,
+        email: columns.raw("email")?,
+        created_at: columns.number("created_at")?,
+        last_agent: columns.optional_id("last_agent", AgentId::new)?,
     })
 }

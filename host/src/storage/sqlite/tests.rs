@@ -41,6 +41,8 @@ contract!(
     service_time_is_the_mean_of_the_last_fifty,
     generations_are_numbered_per_point,
     one_generation_of_a_point_is_active,
+    an_identity_is_one_visitor_of_its_site,
+    a_site_has_one_identity_secret,
     a_secret_is_made_once,
     files_come_back_after_a_restart,
     a_file_is_sent_by_one_draft,
