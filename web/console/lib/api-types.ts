@@ -536,6 +536,30 @@ export interface paths {
         patch: operations["changeSite"];
         trace?: never;
     };
+    "/v1/sites/{id}/identity-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The secret that signs the site's visitors.
+         * @description For admins.
+         */
+        get: operations["identitySecret"];
+        put?: never;
+        /**
+         * A new secret; the old one counts no longer.
+         * @description For admins.
+         */
+        post: operations["newIdentitySecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sites/{key}/widget": {
         parameters: {
             query?: never;
@@ -867,6 +891,7 @@ export interface components {
             site: components["schemas"]["SiteId"];
             state: components["schemas"]["State"];
             team: components["schemas"]["TeamId"];
+            verified: boolean;
             /** Format: uint64 */
             version: number;
             visitor: components["schemas"]["VisitorId"];
@@ -1383,6 +1408,10 @@ export interface components {
              */
             score: number;
         };
+        /** @description Never in anything that a visitor's page gets. */
+        Secret: {
+            secret: string;
+        };
         ServerFrame: components["schemas"]["Welcome"] | components["schemas"]["Ack"] | {
             event: components["schemas"]["Event"];
             /** @constant */
@@ -1592,6 +1621,8 @@ export interface components {
             greeting: {
                 [key: string]: string;
             };
+            /** @description Only visitors for whom the site's server vouches may open conversations. */
+            identity_required: boolean;
             limits: components["schemas"]["WidgetLimits"];
             /** @description An agent of the site's team is there. */
             online: boolean;
@@ -1627,6 +1658,11 @@ export interface components {
             greeting: {
                 [key: string]: string;
             };
+            /**
+             * @description Whether only visitors for whom the site's server vouches may open conversations.
+             * @default false
+             */
+            identity_required: boolean;
             /**
              * @description Skills a conversation of this site needs.
              * @default []
@@ -2741,6 +2777,7 @@ export interface operations {
                      *       "color": "#2158d0",
                      *       "fields": [],
                      *       "greeting": {},
+                     *       "identity_required": false,
                      *       "needs": [],
                      *       "position": "right"
                      *     }
@@ -2791,6 +2828,11 @@ export interface operations {
                         greeting?: {
                             [key: string]: string;
                         };
+                        /**
+                         * @description Whether only visitors for whom the site's server vouches may open conversations.
+                         * @default false
+                         */
+                        identity_required?: boolean;
                         /**
                          * @description Skills a conversation of this site needs.
                          * @default []
@@ -2897,6 +2939,11 @@ export interface operations {
                             [key: string]: string;
                         };
                         /**
+                         * @description Whether only visitors for whom the site's server vouches may open conversations.
+                         * @default false
+                         */
+                        identity_required?: boolean;
+                        /**
                          * @description Skills a conversation of this site needs.
                          * @default []
                          */
@@ -2935,6 +2982,60 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             413: components["responses"]["TooLarge"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    identitySecret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Good. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Secret"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    newIdentitySecret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Good. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Secret"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             503: components["responses"]["Unavailable"];
         };
     };
@@ -3059,6 +3160,15 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
+                    /** @description Who the site's own server says the visitor is. */
+                    identity?: {
+                        /** @default  */
+                        email?: string;
+                        id: string;
+                        /** @default  */
+                        name?: string;
+                        signature: string;
+                    } | null;
                     /** @description The site's key. */
                     site: string;
                     /** @description A former token, to stay the same visitor. */
