@@ -180,8 +180,11 @@ async fn what_every_get_answers_is_what_the_document_says() -> anyhow::Result<()
     let frames = &welcome.json["frames"];
     let session = frames[0]["session"].as_str().unwrap().to_owned();
     let conversation = frames[1]["conversation"].as_str().unwrap().to_owned();
+    let sites = server.asks(Ask::get("/v1/sites").bearer(&admin)).await?.ok()?;
+    let site = sites.json["sites"][0]["id"].as_str().unwrap().to_owned();
     let text = |path: &str| {
-        path.replace("{id}", &conversation).replace("{key}", SITE).replace("{secret}", "unknown")
+        let id = if path.starts_with("/v1/sites/") { &site } else { &conversation };
+        path.replace("{id}", id).replace("{key}", SITE).replace("{secret}", "unknown")
     };
     let mut asked = 0;
     for (method, template, operation) in operations(&document) {
