@@ -1,6 +1,7 @@
 // What the console's suites share: a browser whose every complaint is kept, people over the API, pictures.
 import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
+import { crc32, deflateSync } from 'node:zlib'
 import { chromium } from 'playwright-core'
 import { Agent, launch } from './server.mjs'
 
@@ -56,6 +57,31 @@ export async function startDesk(widget, settings = {}) {
   }
 }
 
+/** A PNG of a soft slope of colours, larger in bytes with `noise`. */
+export function picture(width, height, noise = 0) {
+  const chunk = (type, data) => {
+    const body = Buffer.concat([Buffer.from(type), data])
+    const edge = Buffer.alloc(8)
+    edge.writeUInt32BE(data.length)
+    edge.writeUInt32BE(crc32(body), 4)
+    return Buffer.concat([edge.subarray(0, 4), body, edge.subarray(4)])
+  }
+  const head = Buffer.alloc(13)
+  head.writeUInt32BE(width)
+  head.writeUInt32BE(height, 4)
+  head.set([8, 2], 8)
+  const lines = Buffer.alloc(height * (1 + width * 3))
+  for (let y = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1) {
+      const grain = noise && (x * 7919 + y * 104729 + x * y * 31) % noise
+      const colour = [60 + (x / width) * 120, 110 + (y / height) * 90, 140 - (x / width) * 60]
+      lines.set(colour.map((one) => (one + grain) & 255), y * (1 + width * 3) + 1 + x * 3)
+    }
+  }
+  const signature = Buffer.from([137, 80, 78, 71, 13, 10, 26, 10])
+  return Buffer.concat([signature, chunk('IHDR', head), chunk('IDAT', deflateSync(lines)), chunk('IEND', Buffer.alloc(0))])
+}
+
 /** A visitor without a page. */
 class Visitor {
   keys = 0
@@ -99,6 +125,19 @@ class Visitor {
 
   says(text) {
     return this.post([{ type: 'send', key: this.key(), conversation: this.conversation, text }])
+  }
+
+  /** Uploads a file and sends it with a text. */
+  async attaches(name, bytes, text = '') {
+    const path = `/v1/conversations/${this.conversation}/files?${new URLSearchParams({ name })}`
+    const type = name.endsWith('.csv') ? 'text/csv' : 'application/octet-stream'
+    const response = await fetch(this.server.base + path, {
+      method: 'POST', body: bytes, headers: { authorization: `Bearer ${this.token}`, origin: this.server.base, 'content-type': type },
+    })
+    const answer = await response.json()
+    assert.equal(response.status, 201, JSON.stringify(answer))
+    await this.post([{ type: 'send', key: this.key(), conversation: this.conversation, text, file: answer.file.id }])
+    return answer.file
   }
 
   types(on = true) {

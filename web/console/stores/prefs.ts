@@ -1,4 +1,4 @@
-// What this browser remembers: theme, sound, notices, the open panel.
+// What this browser remembers: theme, sound, notices, the open panel, the last emoji.
 
 import { defineStore } from 'pinia'
 import { ref, watch } from 'vue'
@@ -29,5 +29,6 @@ export const usePrefs = defineStore('prefs', () => {
   return {
     dark, isDark, sound: kept('sound', true), notices: kept('notices', false),
     panel: kept('panel', true), list: kept('list', true), steps: kept('steps', true),
+    emoji: kept<string[]>('emoji', []),
   }
 })

@@ -5,6 +5,7 @@ import type { Row, Summary } from '../../protocol'
 import { isOrigin, originOf, textOn } from '../lib/colour'
 import { frozen, inTab, lastSaid, order, pressure, unansweredSince, unread } from '../lib/desk'
 import { clock, duration, initials, micros, moment, tint } from '../lib/format'
+import { bytes, refused, typeName } from '../lib/files'
 
 const row = (seq: number, kind: 'visitor' | 'agent', type: 'message' | 'note' = 'message'): Row => ({
   id: `#${seq}`, seq, at: seq * 1000, from: { kind, id: '1' }, body: { type, text: `t${seq}` }, state: 'sent',
@@ -108,4 +109,24 @@ describe('colour and origins', () => {
   ])('the origin of %s', (address, origin) => {
     expect(originOf(address)).toBe(origin)
   })
+})
+
+test('a file is refused before its upload only for what the server would refuse', () => {
+  const limits = { file_bytes: 100, file_types: ['image/png', 'text/csv'] }
+  const file = (name: string, type: string, size = 10) => refused({ name, type, size }, limits)
+  expect(file('a.png', 'image/png')).toBeUndefined()
+  expect(file('a.png', 'image/png', 100)).toBeUndefined()
+  expect(file('a.png', 'image/png', 101)).toBe('tooLarge')
+  expect(file('a.mp4', 'video/mp4')).toBe('badType')
+  expect(file('a.png', 'image/png', 0)).toBe('empty')
+  // Windows calls CSV a spreadsheet; of a type nobody knows the server judges by the bytes.
+  expect(file('a.csv', 'application/vnd.ms-excel')).toBeUndefined()
+  expect(file('a.bin', '')).toBeUndefined()
+  expect(refused({ name: 'a.mp4', type: 'video/mp4', size: 9e9 }, {})).toBeUndefined()
+})
+
+test('sizes and types as people call them', () => {
+  expect([0, 1023, 1024, 1536, 204_800, 10_485_760].map(bytes))
+    .toEqual(['0 B', '1023 B', '1 KB', '1.5 KB', '200 KB', '10 MB'])
+  expect(['image/png', 'text/plain', 'application/pdf'].map(typeName)).toEqual(['PNG', 'TXT', 'PDF'])
 })
