@@ -28,7 +28,7 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     let servers = Servers::start(&root, &mut skipped);
     let list = skip_list()?;
     let mut tests = Command::new("cargo");
-    tests.current_dir(&root).args(["test", "--workspace", "--"]).args(args);
+    tests.current_dir(&root).args(["test", "--workspace", "--no-fail-fast", "--"]).args(args);
     tests.env("KEFU_SKIP_LIST", &list).env("KEFU_PROGRAM", &program);
     servers.tell(&mut tests);
     let mut outcome = shell::run(&mut tests);

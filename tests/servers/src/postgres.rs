@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
@@ -39,21 +39,34 @@ impl Postgres {
         Ok(postgres)
     }
 
-    /// Starts it again on the same port and data.
+    /// Starts it again on the same port and data. The children of a killed server may hold its memory a little longer;
+    /// until they are gone a new one refuses to start, and is started again.
     ///
     /// # Errors
     /// As [`Postgres::start`].
     pub fn restart(&mut self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            match self.starts() {
+                Err(error) if held(&error) && Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+                started => return started.context("postgres"),
+            }
+        }
+    }
+
+    fn starts(&mut self) -> anyhow::Result<()> {
         let mut command = as_owner(tools::is_root(), &tools::postgres("postgres")?);
         command.arg("-D").arg(&self.dir).args(["-p", &self.port.to_string()]);
         for setting in ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=on"] {
             command.args(["-c", setting]);
         }
-        self.process.start(&mut command).context("postgres")?;
+        self.process.start(&mut command)?;
         let port = self.port;
         // The port answers before recovery is over; a query does not.
         let ready = move || answers(port) && ask(port, "SELECT 1").is_ok();
-        self.process.wait(Duration::from_secs(60), ready).context("postgres")
+        self.process.wait(Duration::from_secs(60), ready)
     }
 
     /// `postgres://kefu@127.0.0.1:port/database`.
@@ -85,6 +98,11 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// What a server says that finds the memory of the one before still in use.
+fn held(error: &anyhow::Error) -> bool {
+    format!("{error:#}").contains("is still in use")
 }
 
 fn ask(port: u16, sql: &str) -> anyhow::Result<String> {
