@@ -167,7 +167,7 @@ try {
     await reads(consoles.zhao, '88213，两天前签收的')
     await consoles.zhao.locator('.composer textarea').pressSequentially('这')
     await inside(first).locator('.dots').waitFor()
-    await reply(consoles.zhao, '这个颜色小一码还有没有我不知道，帮您查一下 — in stock since Monday.')
+    await reply(consoles.zhao, '库存不归我管，我去问一下仓库 — in stock since Monday.')
     await hears(first, 'in stock since Monday')
     await say(first, 'Great, 那就换小一码，谢谢')
     await reads(consoles.zhao, 'Great, 那就换小一码，谢谢')
@@ -229,7 +229,7 @@ try {
     const said = events.filter((e) => e.type === 'message').map((e) => e.text)
     assert.deepEqual(said, [
       '上周买的冲锋衣大了一号，能换小一码吗？', '您好，可以换的。请问订单号是多少？', '88213，两天前签收的',
-      '这个颜色小一码还有没有我不知道，帮您查一下 — in stock since Monday.', 'Great, 那就换小一码，谢谢',
+      '库存不归我管，我去问一下仓库 — in stock since Monday.', 'Great, 那就换小一码，谢谢',
       '换货需要我付运费吗？', '运费由我们承担，快递今天下午上门取件。',
     ])
     for (const text of said) assert.equal(await consoles.zhao.locator('.bubble', { hasText: text }).count(), 1)
@@ -251,9 +251,9 @@ try {
     assert.equal(await report.locator('.total b').innerText(), '70')
     assert.deepEqual(kept.card.findings.map((one) => one.rule).sort(), ['closing', 'forbidden_words'])
     const finding = report.locator('.finding.fail')
-    assert.match(await finding.innerText(), /违禁用语[\s\S]*不知道/)
+    assert.match(await finding.innerText(), /违禁用语[\s\S]*不归我管/)
     await finding.click()
-    await page.locator('.item.marked .bubble', { hasText: '我不知道' }).waitFor()
+    await page.locator('.item.marked .bubble', { hasText: '不归我管' }).waitFor()
     await shot(page, '13-report')
   })
   await check('the visitor rates, and the agent sees it', async () => {
