@@ -2,6 +2,7 @@
 // clock, a slow line, a very long thread, and a page that does its worst.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { createHmac } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, request } from 'node:http'
 import { connect } from 'node:net'
@@ -154,7 +155,7 @@ try {
     assert.deepEqual(sockets, { one: 1, two: 1 })
     await type(two, '我还在')
     await agent.hears(id, '我还在')
-    await inside(two).locator('.icon').last().click()
+    await inside(two).locator('header .icon').last().click()
     await inside(two).locator('.panel').waitFor({ state: 'hidden' })
     await context.close()
   })
@@ -421,6 +422,46 @@ try {
     await page.evaluate(() => kefu('shutdown'))
     assert.equal(await page.locator('#kefu-widget').count(), 0)
     assert.equal(await page.evaluate(() => localStorage.length + sessionStorage.length), 0)
+    await context.close()
+  })
+
+  await check('signed identity: a site that asks for it shows nothing before, then a verified conversation', async () => {
+    const { id: siteId } = (await call('GET', '/v1/sites', undefined, token)).sites.find((one) => one.key === 'demo')
+    await call('PATCH', `/v1/sites/${siteId}`, { widget: { ...site.widget, identity_required: true } }, token)
+    const { secret } = await call('GET', `/v1/sites/${siteId}/identity-secret`, undefined, token)
+    const signature = createHmac('sha256', secret).update('u-42\nAlice\nalice@example.com').digest('hex')
+    const context = await browser.newContext({ locale: 'en-GB' })
+    const page = watch(await context.newPage(), 'identity')
+    await Promise.all([page.waitForResponse(/v1\/sites\/demo\/widget/), page.goto(`${shopBase}/commands`)])
+    await sleep(300)
+    assert.equal(await inside(page).count(), 0)
+    const who = { id: 'u-42', name: 'Alice', email: 'alice@example.com', signature }
+    await page.evaluate((signed) => kefu('identify', signed), who)
+    await composer(page).press('Enter')
+    const id = await agent.takeFirst()
+    const { conversation } = await call('GET', `/v1/conversations/${id}`, undefined, token)
+    assert.deepEqual([conversation.verified, conversation.visitor_name], [true, 'Alice'])
+    await context.close()
+    await call('PATCH', `/v1/sites/${siteId}`, { widget: site.widget }, token)
+  })
+
+  await check('a second boot after a sign-out starts afresh', async () => {
+    const context = await browser.newContext({ locale: 'en-GB' })
+    const page = watch(await context.newPage(), 'second boot')
+    await page.goto(`${shopBase}/commands`)
+    await composer(page).press('Enter')
+    await agent.takeFirst()
+    await text(page, 'joined')
+    await page.evaluate(() => {
+      kefu('shutdown')
+      kefu('boot', { site: 'demo', locale: 'en' })
+      kefu('open')
+    })
+    await composer(page).waitFor()
+    assert.equal(await inside(page).locator('.mine').count(), 0)
+    await type(page, 'somebody else')
+    const id = await agent.takeFirst()
+    await agent.hears(id, 'somebody else')
     await context.close()
   })
   finish()

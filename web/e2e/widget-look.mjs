@@ -53,7 +53,7 @@ try {
         viewport, deviceScaleFactor: zoom, colorScheme: scheme, locale: language, timezoneId: 'Asia/Shanghai',
       })
       if (pseudo) {
-        await context.route('**/assets/widget-panel-*.js', async (route) => {
+        await context.route('**/assets/widget-en-*.js', async (route) => {
           const answer = await route.fetch()
           const body = (await answer.text()).replace(/"Close\\n(?:[^"\\]|\\.)*"/, (list) =>
             JSON.stringify(JSON.parse(list).split('\n').map(stretch).join('\n')))
@@ -78,7 +78,7 @@ try {
       await type(page, word('我的订单三天没有物流了，帮我看看', 'My order has not moved for three days'))
       await inside(page).locator('.card').waitFor()
       await page.waitForTimeout(200)
-      const current = await page.evaluate(() => localStorage.getItem('kefu:demo:conversation'))
+      const current = await page.evaluate(() => JSON.parse(localStorage.getItem('kefu:demo:conversation')))
       await tell({ type: 'position', conversation: current, ahead: 2, wait_ms: 130_000 })
       await text(page, word('约 2 分钟', 'about'))
       await look('04-waiting')

@@ -50,7 +50,8 @@ try {
     id = await agent.takeFirst()
     await text(page, '已接入')
     agent.say(id, '您好，我是客服小林，这就帮您查。订单详情：https://shop.example/orders/88213')
-    await text(page, '客服小林')
+    // Typing ends with the next message: this one has to be here first.
+    await text(page, '您好，我是客服小林')
     agent.typing(id)
     await inside(page).locator('.dots').waitFor({ timeout: DEADLINE_MS })
     await shot(page, 'widget-04-typing-zh')

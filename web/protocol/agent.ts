@@ -1,9 +1,16 @@
 // What only an agent does: note, take, transfer, follow others, set a status.
 
 import { Client, newKey } from './client'
+import type { ClientOptions } from './client'
 import type { Id, KefuEvent, ServerFrame, Status, Target } from './frames'
+import { openLongPoll } from './longpoll'
+import { openWebSocket } from './websocket'
 
 export class AgentClient extends Client {
+  constructor(options: Omit<ClientOptions, 'carriers'> & Partial<ClientOptions>) {
+    super({ carriers: (kind) => (kind === 'websocket' ? openWebSocket : openLongPoll), ...options })
+  }
+
   note(conversation: Id, text: string): string {
     return this.enqueue({ type: 'send', key: newKey(), conversation, text, note: true })
   }

@@ -4,14 +4,13 @@ import type { ClientFrame, ServerFrame } from './frames'
 
 export interface CarrierEvents {
   frame(frame: ServerFrame): void
-  /** Called once; nothing comes after it. */
-  down(why: string, retryAfterMs?: number): void
+  /** It died, or never lived. After `close` nobody listens any more. */
+  down(retryAfterMs?: number): void
 }
 
 export interface Carrier {
   readonly kind: 'websocket' | 'longpoll'
   send(frame: ClientFrame): void
-  /** Ends it quietly: `down` is not called. */
   close(): void
 }
 

@@ -21,7 +21,7 @@ const opener = (kind: Line['kind']): OpenCarrier => (_base, hello, on) => {
   const line = new Line(kind, hello, on)
   lines.push(line)
   queueMicrotask(() => {
-    if (!reach[kind]) return on.down('unreachable')
+    if (!reach[kind]) return on.down()
     on.frame(welcome())
   })
   return line
@@ -44,7 +44,7 @@ function memory(): Store & { map: Map<string, string> } {
 }
 const client = (store?: Store): Client => new Client({
   base: 'http://x', client: 'test', ...(store ? { store } : {}),
-  carriers: { websocket: opener('websocket'), longpoll: opener('longpoll') },
+  carriers: opener,
 })
 const settle = (ms = 0): Promise<unknown> => vi.advanceTimersByTimeAsync(ms)
 
@@ -119,7 +119,7 @@ describe('client', () => {
     c.follow('5')
     last().on.frame({ type: 'event', event: message(4, 'hi') })
     const key = c.send('5', 'lost?')
-    last().on.down('gone')
+    last().on.down()
     await settle(2_000)
     expect(lines.length).toBe(2)
     expect(last().hello.resume).toEqual([{ conversation: '5', seq: 4 }])
@@ -174,7 +174,7 @@ describe('client', () => {
     c.start()
     await settle()
     reach = { websocket: false, longpoll: false }
-    last().on.down('gone')
+    last().on.down()
     const key = c.send('5', 'x')
     await settle(31_000)
     expect(c.thread('5').rows[0]).toMatchObject({ state: 'failed', error: 'offline' })
@@ -209,9 +209,9 @@ describe('connection', () => {
     const c = client()
     c.start()
     await settle()
-    last().on.down('young')
+    last().on.down()
     await settle(2_000)
-    last().on.down('young')
+    last().on.down()
     await settle(3_000)
     expect(c.carrier).toBe('longpoll')
   })

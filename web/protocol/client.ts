@@ -26,7 +26,7 @@ export interface ClientOptions {
   store?: Store
   /** Name prefix in the store: one per site or account. */
   storeName?: string
-  carriers?: ConnectionOptions['carriers']
+  carriers: ConnectionOptions['carriers']
   /** Tabs with the same name here share one connection. */
   share?: string
 }
@@ -60,9 +60,8 @@ type Listener<E extends keyof ClientEvents> = (...args: ClientEvents[E]) => void
 
 const ACK_TIMEOUT_MS = 10_000
 const GIVE_UP_MS = 30_000
-const FATAL: ReadonlySet<string> = new Set([
-  'bad_frame', 'too_large', 'forbidden', 'not_found', 'conflict', 'invalid', 'blocked',
-])
+/** Refusals that pass: every other one is for good. */
+const PASSING = /^(rate_limited|unavailable|unauthorized)$/
 
 export class Client {
   you: You | undefined
@@ -87,12 +86,9 @@ export class Client {
       base: options.base ?? globalThis.location?.origin ?? 'http://localhost',
       hello: async () => {
         const token = await options.token?.()
-        return {
-          type: 'hello', protocol: 1, resume: this.resume(), client: options.client,
-          ...(token === undefined ? {} : { token }),
-        }
+        return { type: 'hello', protocol: 1, token, resume: this.resume(), client: options.client }
       },
-      ...(options.carriers ? { carriers: options.carriers } : {}),
+      carriers: options.carriers,
     }, on)
     const on: ConnectionEvents = {
       state: (state) => this.changed(state),
@@ -171,26 +167,16 @@ export class Client {
   }
 
   rate(conversation: Id, score: number, comment?: string): string {
-    const more = comment ? { comment } : {}
-    return this.enqueue({ type: 'rate', key: newKey(), conversation, score, ...more })
+    return this.enqueue({ type: 'rate', key: newKey(), conversation, score, comment: comment || undefined })
   }
 
   /** Tries a failed draft again under the same key. */
   retry(key: string): void {
     const entry = this.outbox.find(key)
     if (!entry) return
-    delete entry.failed
-    entry.notBefore = 0
-    entry.sentAt = 0
-    entry.at = Date.now()
+    Object.assign(entry, { failed: undefined, notBefore: 0, sentAt: 0, at: Date.now() })
     this.outbox.save()
-    const row = this.rowOf(entry)
-    if (row) {
-      row.state = 'sending'
-      delete row.error
-      delete row.reason
-      this.emit('row', row, lane(entry.draft))
-    }
+    this.mark(entry, { state: 'sending', error: undefined, reason: undefined })
     this.flush()
   }
 
@@ -257,16 +243,17 @@ export class Client {
     const { key, note, text } = draft
     const type = note ? 'note' : 'message'
     const row = thread.draft(key, from, { type, text, file }, at + this.skew)
-    if (failed) {
-      row.state = 'failed'
-      row.error = failed.code as NonNullable<Row['error']>
-      row.reason = failed.message
-    }
+    if (failed) Object.assign(row, { state: 'failed', error: failed.code, reason: failed.message })
     this.emit('row', row, draft.conversation)
   }
 
   private rowOf(entry: Entry): Row | undefined {
     return this.threads.get(lane(entry.draft))?.find(entry.draft.key, undefined)
+  }
+
+  private mark(entry: Entry, change: Partial<Row>): void {
+    const row = this.rowOf(entry)
+    if (row) this.emit('row', Object.assign(row, change), lane(entry.draft))
   }
 
   private flush(): void {
@@ -282,11 +269,9 @@ export class Client {
   private despair(now: number): void {
     if (this.lostAt === 0 || now - this.lostAt < GIVE_UP_MS) return
     for (const entry of this.outbox.entries) {
-      const row = this.rowOf(entry)
-      if (!row || row.state !== 'sending' || now - entry.at < GIVE_UP_MS) continue
-      row.state = 'failed'
-      row.error = 'offline'
-      this.emit('row', row, lane(entry.draft))
+      if (this.rowOf(entry)?.state === 'sending' && now - entry.at >= GIVE_UP_MS) {
+        this.mark(entry, { state: 'failed', error: 'offline' })
+      }
     }
   }
 
@@ -309,8 +294,7 @@ export class Client {
       const after = points.find((point) => point.conversation === conversation)?.seq ?? 0
       for (const { seq, at, from, key, body } of thread.rows) {
         if (seq === undefined || seq <= after) continue
-        const event = { conversation, seq, at, from, ...(key === undefined ? {} : { key }), ...body }
-        frames.push({ type: 'event', event })
+        frames.push({ type: 'event', event: { conversation, seq, at, from, key, ...body } })
       }
       const { delivered, read } = thread
       frames.push({ type: 'seen', conversation, from: { kind: 'system' }, delivered, read })
@@ -332,11 +316,7 @@ export class Client {
     }
     this.outbox.rewind()
     for (const entry of this.outbox.entries) {
-      const row = this.rowOf(entry)
-      if (row?.error !== 'offline') continue
-      row.state = 'sending'
-      delete row.error
-      this.emit('row', row, lane(entry.draft))
+      if (this.rowOf(entry)?.error === 'offline') this.mark(entry, { state: 'sending', error: undefined })
     }
     this.emit('welcome', frame)
     for (const summary of frame.conversations) this.emit('conversation', summary)
@@ -398,27 +378,18 @@ export class Client {
   }
 
   private refuse(entry: Entry, failure: Failure): void {
-    const of = lane(entry.draft)
-    const row = this.rowOf(entry)
-    if (FATAL.has(failure.code)) {
+    const { code, message, retry_after_ms: wait = 2_000 } = failure
+    if (!PASSING.test(code)) {
       if (entry.draft.type === 'send') {
-        entry.failed = { code: failure.code, message: failure.message }
+        entry.failed = { code, message }
         this.outbox.save()
       } else this.outbox.remove(entry.draft.key)
-      if (row) {
-        row.state = 'failed'
-        row.error = failure.code
-        row.reason = failure.message
-      }
+      this.mark(entry, { state: 'failed', error: code, reason: message })
     } else {
-      entry.notBefore = Date.now() + (failure.retry_after_ms ?? 2_000)
+      const retryAt = entry.notBefore = Date.now() + wait
       entry.sentAt = 0
-      if (row) {
-        row.error = failure.code
-        row.retryAt = entry.notBefore
-      }
+      this.mark(entry, { error: code, retryAt })
     }
-    if (row) this.emit('row', row, of)
     this.flush()
   }
 
@@ -444,8 +415,7 @@ export class Client {
 /** Stands for us until the first welcome. */
 const ME: Party = { kind: 'visitor', id: '' }
 
-/** 22 random characters. */
+/** 128 random bits. */
 export function newKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16))
-  return btoa(String.fromCharCode(...bytes)).replace(/[+/=]/g, (c) => ({ '+': '-', '/': '_' })[c] ?? '')
+  return crypto.getRandomValues(new Uint32Array(4)).join('-')
 }

@@ -5,8 +5,6 @@
 
 import type { ByeCode, ClientFrame, ServerFrame, Welcome } from './frames'
 import type { Carrier, Hello, OpenCarrier } from './carrier'
-import { openLongPoll } from './longpoll'
-import { openWebSocket } from './websocket'
 
 export type ConnectionState = 'idle' | 'connecting' | 'open' | 'reconnecting' | 'stopped'
 
@@ -14,8 +12,8 @@ export interface ConnectionOptions {
   /** Origin of the server, `https://host`. */
   base: string
   hello(): Hello | Promise<Hello>
-  carriers?: { websocket: OpenCarrier; longpoll: OpenCarrier }
-  random?(): number
+  /** How to open each kind; what is rarely needed may be fetched only then. */
+  carriers(kind: Carrier['kind']): OpenCarrier | Promise<OpenCarrier>
 }
 
 export interface ConnectionEvents {
@@ -28,13 +26,14 @@ export interface ConnectionEvents {
 const OPEN_MS = 8_000
 const YOUNG_MS = 10_000
 const CLIMB_MS = 60_000
+const SLOWEST_CLIMB_MS = 600_000
 const SLOWEST_MS = 30_000
 
 export class Connection {
   readonly leads = true
   state: ConnectionState = 'idle'
   private carrier: Carrier | undefined
-  private probe: Carrier | undefined
+  private opening: Carrier | undefined
   private prefer: 'websocket' | 'longpoll' = 'websocket'
   private attempt = 0
   private generation = 0
@@ -42,11 +41,11 @@ export class Connection {
   private welcomedAt = 0
   private heardAt = 0
   private saidAt = 0
+  private openedAt = 0
   private heartbeat = 25_000
   private idle = 60_000
   private climbAt = Infinity
   private climbWait = CLIMB_MS
-  private wait = 0
   private retry: ReturnType<typeof setTimeout> | undefined
   private tick: ReturnType<typeof setInterval> | undefined
 
@@ -94,34 +93,41 @@ export class Connection {
     return true
   }
 
-  private open(kind: Carrier['kind']): OpenCarrier {
-    const { carriers } = this.options
-    if (carriers) return carriers[kind]
-    return kind === 'websocket' ? openWebSocket : openLongPoll
-  }
-
-  private async connect(): Promise<void> {
+  /** Opens a carrier. One that is in use stays in use until the new one is welcome. */
+  private async connect(kind = this.prefer): Promise<void> {
     this.retry = undefined
     const generation = ++this.generation
-    const kind = this.prefer
-    let hello: Hello
-    try {
-      hello = await this.options.hello()
-    } catch {
-      if (generation === this.generation) this.later(0)
-      return
+    let one: Carrier | undefined
+    const down = (wait = 0): void => {
+      if (generation !== this.generation || one !== this.opening) {
+        if (one && one === this.carrier) this.fell(kind, wait)
+      } else if (this.carrier) this.climbLater()
+      else this.fell(kind, wait)
     }
-    if (generation !== this.generation) return
-    this.heardAt = Date.now()
-    const mine = (): boolean => generation === this.generation
     try {
-      this.carrier = this.open(kind)(this.options.base, hello, {
-        frame: (frame) => mine() && this.hear(frame),
-        down: (_why, retry) => mine() && this.fell(kind, retry ?? 0),
+      const { base, carriers, hello: greet } = this.options
+      const [hello, open] = await Promise.all([greet(), carriers(kind)])
+      if (generation !== this.generation) return
+      this.openedAt = Date.now()
+      this.opening = one = open(base, hello, {
+        frame: (frame) => {
+          if (one === this.opening && (!this.carrier || frame.type === 'welcome')) {
+            if (frame.type === 'welcome') this.adopt(one!)
+          } else if (one !== this.carrier) return
+          this.hear(frame)
+        },
+        down,
       })
     } catch {
-      this.fell(kind, 0)
+      down()
     }
+  }
+
+  private adopt(one: Carrier): void {
+    this.carrier?.close()
+    this.carrier = one
+    this.opening = undefined
+    this.prefer = one.kind
   }
 
   private hear(frame: ServerFrame): void {
@@ -137,7 +143,9 @@ export class Connection {
     this.welcomedAt = Date.now()
     this.heartbeat = frame.heartbeat_ms
     this.idle = frame.idle_timeout_ms
-    this.climbAt = this.carrier?.kind === 'longpoll' ? Date.now() + this.climbWait : Infinity
+    const polls = this.carrier?.kind === 'longpoll'
+    if (!polls) this.climbWait = CLIMB_MS
+    this.climbAt = polls ? Date.now() + this.climbWait : Infinity
     this.set('open')
     this.on.welcome(frame)
   }
@@ -149,7 +157,6 @@ export class Connection {
       this.on.stopped(code)
       return
     }
-    this.wait = reconnectMs
     this.deaths = 0
     this.drop()
     this.later(reconnectMs)
@@ -177,73 +184,45 @@ export class Connection {
   }
 
   private later(leastMs: number): void {
-    this.set(this.state === 'connecting' ? 'connecting' : 'reconnecting')
-    const ceiling = Math.min(SLOWEST_MS, 500 * 2 ** this.attempt)
-    const jitter = (this.options.random ?? Math.random)()
-    this.attempt = Math.min(this.attempt + 1, 10)
-    this.wait = leastMs + ceiling * (0.5 + jitter / 2)
+    if (this.state === 'open') this.set('reconnecting')
+    const most = Math.min(SLOWEST_MS, 500 * 2 ** this.attempt++)
     clearTimeout(this.retry)
     this.retry = setTimeout(() => {
-      if (this.state === 'connecting') this.set('reconnecting')
+      this.set('reconnecting')
       void this.connect()
-    }, this.wait)
+    }, leastMs + most * (0.5 + Math.random() / 2))
   }
 
   private beat(): void {
     const now = Date.now()
-    if (this.state === 'open') {
-      if (now - this.heardAt > this.idle) return this.fell(this.kind ?? 'websocket', 0)
+    const { opening, carrier } = this
+    if (opening && now - this.openedAt > (opening.kind === 'longpoll' ? 2 : 1) * OPEN_MS) {
+      if (carrier) this.climbLater()
+      else this.fell(opening.kind, 0)
+    } else if (carrier) {
+      if (now - this.heardAt > this.idle) return this.fell(carrier.kind, 0)
       if (now - Math.max(this.saidAt, this.heardAt) > this.heartbeat) this.say({ type: 'ping' })
-      if (now > this.climbAt) void this.climb()
-    } else if (this.carrier && now - this.heardAt > OPEN_MS * (this.prefer === 'longpoll' ? 2 : 1)) {
-      this.fell(this.carrier.kind, 0)
+      // Polling works; see whether a socket does too.
+      if (now > this.climbAt) {
+        this.climbAt = Infinity
+        void this.connect('websocket')
+      }
     }
   }
 
-  // Polling works; see whether a socket does too. Only a welcome changes carriers: nothing is interrupted before.
-  private async climb(): Promise<void> {
-    this.climbAt = Infinity
-    const generation = this.generation
-    const hello = await Promise.resolve(this.options.hello()).catch(() => undefined)
-    if (!hello || generation !== this.generation) return
-    const failed = (): void => {
-      this.probe = undefined
-      this.climbWait = Math.min(this.climbWait * 2, 600_000)
-      this.climbAt = Date.now() + this.climbWait
-    }
-    const probe = this.open('websocket')(this.options.base, hello, {
-      frame: (frame) => {
-        if (this.carrier === probe) return void (this.generation === next && this.hear(frame))
-        if (frame.type !== 'welcome' || generation !== this.generation) return
-        this.carrier?.close()
-        this.carrier = probe
-        this.probe = undefined
-        this.prefer = 'websocket'
-        this.climbWait = CLIMB_MS
-        next = ++this.generation
-        this.hear(frame)
-      },
-      down: () => {
-        if (this.carrier === probe) {
-          if (this.generation === next) this.fell('websocket', 0)
-        } else failed()
-      },
-    })
-    let next = -1
-    this.probe = probe
-    setTimeout(() => {
-      if (this.probe !== probe) return
-      probe.close()
-      failed()
-    }, OPEN_MS)
+  private climbLater(): void {
+    this.opening?.close()
+    this.opening = undefined
+    this.climbWait = Math.min(this.climbWait * 2, SLOWEST_CLIMB_MS)
+    this.climbAt = Date.now() + this.climbWait
   }
 
   private drop(): void {
+    const { opening, carrier } = this
     this.generation += 1
-    this.probe?.close()
-    this.probe = undefined
-    this.carrier?.close()
-    this.carrier = undefined
+    this.opening = this.carrier = undefined
+    opening?.close()
+    carrier?.close()
   }
 
   private end(): void {

@@ -13,7 +13,7 @@ export type CloseReason = 'agent' | 'visitor' | 'left_queue'
 
 export type Code =
   | 'bad_frame' | 'too_large' | 'unauthorized' | 'forbidden' | 'not_found'
-  | 'conflict' | 'invalid' | 'blocked' | 'rate_limited' | 'unavailable'
+  | 'conflict' | 'invalid' | 'blocked' | 'rate_limited' | 'unavailable' | 'unsupported'
 
 export type ByeCode =
   | 'draining' | 'slow_reader' | 'idle' | 'replaced' | 'unauthorized' | 'protocol'
@@ -168,21 +168,6 @@ export type ClientFrame =
   | { type: 'hello'; protocol: 1; token?: string; resume: ResumePoint[]; client: string }
   | Draft | Signal
   | { type: 'ping' } | { type: 'pong' } | { type: 'bye' }
-
-/** A frame from text; `undefined` for anything that is not an object with a `type`. */
-export function parse(text: string): ServerFrame | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isFrame(value) ? value : undefined
-  } catch {
-    return undefined
-  }
-}
-
-export function isFrame(value: unknown): value is ServerFrame {
-  return typeof value === 'object' && value !== null
-    && typeof (value as { type?: unknown }).type === 'string'
-}
 
 export function sameParty(a: Party, b: Party): boolean {
   return a.kind === b.kind && (a.kind === 'system' || a.id === (b as { id: Id }).id)

@@ -22,7 +22,7 @@ const carrier: OpenCarrier = (_base, hello, on) => {
   return line
 }
 const tab = (): Client => new Client({
-  base: 'http://x', client: 'test', share: 'kefu:demo', carriers: { websocket: carrier, longpoll: carrier },
+  base: 'http://x', client: 'test', share: 'kefu:demo', carriers: () => carrier,
 })
 const settle = (ms = 0): Promise<unknown> => vi.advanceTimersByTimeAsync(ms)
 const open = (): Line[] => lines.filter((line) => !line.closed)

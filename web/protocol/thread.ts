@@ -16,11 +16,11 @@ export interface Row {
   body: EventBody
   state: RowState
   /** Why it failed: a refusal's code, or `offline`. */
-  error?: Code | 'offline'
+  error?: Code | 'offline' | undefined
   /** The server's sentence about the failure, or why the text was changed. */
-  reason?: string
+  reason?: string | undefined
   /** Earliest next try of a refused draft (local clock). */
-  retryAt?: Millis
+  retryAt?: Millis | undefined
 }
 
 export class Thread {

@@ -1,5 +1,6 @@
-// Builds the panel first (hashed name), then kefu.js as a plain script that knows this name. Two builds, because a
-// classic script may have neither exports nor static imports, and must not leave its names in the page.
+// Builds the panel, its style and the languages first (hashed names), then kefu.js as a plain script that knows these
+// names. Builds of their own, because a classic script may have neither exports nor static imports and must not leave
+// its names in the page, and because a style and each language pack better alone than behind one another.
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { build } from 'vite'
@@ -24,14 +25,21 @@ const words = {
       const list = JSON.stringify(Object.values(JSON.parse(code)).join('\n'))
       return { code: `export default ${list}.split('\\n')`, moduleType: 'js' }
     }
+    if (/\/widget\/[a-z]+\.css/.test(id)) return short(code)
     if (!id.startsWith(`${root}widget/`) || !id.endsWith('.ts')) return undefined
-    return code.replace(/\bt\.(\w+)/g, (all, key) => {
+    return short(code).replace(/\bt\.(\w+)/g, (all, key) => {
       if (!keys.includes(key)) throw new Error(`${id}: ${all} is not a sentence`)
       return `t[${keys.indexOf(key)}]`
     })
   },
 }
 
+// Custom properties of the style are letters too.
+const letters = new Map()
+const short = (code) => code.replace(/--[a-z][a-z-]*/g, (name) => {
+  if (!letters.has(name)) letters.set(name, `--${(letters.size + 10).toString(36)}`)
+  return letters.get(name)
+})
 const squeeze = squeezer(root)
 async function bundle(input, format, define = {}) {
   const result = await build({
@@ -46,11 +54,15 @@ async function bundle(input, format, define = {}) {
   return squeeze(output[0].code, format === 'es')
 }
 
-const panel = await bundle('widget/panel.ts', 'es')
-const name = `assets/widget-panel-${hash(panel)}.js`
-writeFileSync(`${out}/${name}`, panel)
-writeFileSync(`${out}/kefu.js`,
-  await bundle('widget/loader.ts', 'iife', { __PANEL__: JSON.stringify(`./${name}`) }))
+const parts = []
+for (const [name, input] of [['panel', 'widget/panel.ts'], ['style', 'widget/style.ts'],
+  ['zh-CN', 'i18n/widget.zh-CN.json'], ['en', 'i18n/widget.en.json'], ['longpoll', 'protocol/longpoll.ts']]) {
+  const code = await bundle(input, 'es')
+  const file = `assets/widget-${name}-${hash(code)}.js`
+  writeFileSync(`${out}/${file}`, code)
+  parts.push(`./${file}`)
+}
+writeFileSync(`${out}/kefu.js`, await bundle('widget/loader.ts', 'iife', { __PARTS__: JSON.stringify(parts) }))
 
 // Plain pages: their styles and scripts get a hash into the name, because assets are cached for ever.
 for (const page of ['demo', 'chat']) {

@@ -2,128 +2,160 @@
 // never sends.
 
 import { h } from './dom'
-import { icon } from './icons'
+import { attach, filesToSend, sendFiles, tray } from './files'
+import { context } from './here'
+import { CLIP, icon, SEND } from './icons'
+import { client, current, state } from './session'
 import { fill, t } from './text'
 
 const MOST_PX = 5 * 24 + 16
 /** Safari ends the composition before the Enter that ended it. */
 const AFTER_COMPOSITION_MS = 30
+const SAVE_MS = 250
 
-export interface ComposerActions {
-  send(text: string): void
-  typing(on: boolean): void
-  draft(text: string): void
-  limit(): number
+const touch = matchMedia('(pointer: coarse)').matches
+const picker = h<HTMLInputElement>('input', {
+  type: 'file', multiple: true, hidden: true,
+  onchange: () => {
+    add(picker.files!)
+    picker.value = ''
+  },
+})
+const input = h<HTMLTextAreaElement>('textarea', {
+  rows: 1, dir: 'auto', enterKeyHint: touch ? 'enter' : 'send',
+  oninput: changed, onblur: () => typing(false),
+  onkeydown: (event: KeyboardEvent) => {
+    if (event.key !== 'Enter' || event.shiftKey || touch || event.isComposing || event.keyCode === 229
+      || performance.now() - composedAt < AFTER_COMPOSITION_MS) return
+    event.preventDefault()
+    submit()
+  },
+  onpaste: (event: ClipboardEvent) => take(event, event.clipboardData),
+})
+const clip = h('button.icon', { onclick: () => picker.click() }, icon(CLIP))
+const button = h<HTMLButtonElement>('button.send', {
+  disabled: true,
+  onclick: () => {
+    submit()
+    input.focus()
+  },
+}, icon(SEND))
+const count = h('span.count', { hidden: true, role: 'status' })
+const notice = h('p.notice', { hidden: true, role: 'alert' })
+let composing = false
+let composedAt = 0
+let saving: ReturnType<typeof setTimeout> | undefined
+let send: (text: string) => void
+
+export const composer = h('div.composer', {
+  ondragover: (event: DragEvent) => event.preventDefault(),
+  ondrop: (event: DragEvent) => take(event, event.dataTransfer),
+}, notice, tray, input, count, picker, clip, button)
+
+export function beginComposer(act: typeof send): void {
+  send = act
+  input.addEventListener('compositionstart', () => { composing = true })
+  input.addEventListener('compositionend', () => {
+    composing = false
+    composedAt = performance.now()
+    changed()
+  })
+  speakComposer()
+  setText(context.recall('draft') ?? '')
 }
 
-export class Composer {
-  readonly element: HTMLElement
-  private readonly input = h<HTMLTextAreaElement>('textarea', { rows: 1, dir: 'auto' })
-  private readonly button = h<HTMLButtonElement>('button.send', { disabled: true }, icon('send'))
-  private readonly count = h('span.count', { hidden: true, role: 'status' })
-  private readonly notice = h('p.notice', { hidden: true, role: 'alert' })
-  private composedAt = 0
-  private composing = false
-  private saving: ReturnType<typeof setTimeout> | undefined
+export function text(): string {
+  return input.value
+}
 
-  constructor(private readonly act: ComposerActions) {
-    const { input, button } = this
-    const touch = matchMedia('(pointer: coarse)').matches
-    input.setAttribute('enterkeyhint', touch ? 'enter' : 'send')
-    this.element = h('div.composer', {}, this.notice, input, this.count, button)
-    input.addEventListener('compositionstart', () => { this.composing = true })
-    input.addEventListener('compositionend', () => {
-      this.composing = false
-      this.composedAt = performance.now()
-      this.changed()
-    })
-    input.onkeydown = (event) => {
-      if (event.key !== 'Enter' || event.shiftKey || touch) return
-      if (event.isComposing || event.keyCode === 229) return
-      if (performance.now() - this.composedAt < AFTER_COMPOSITION_MS) return
-      event.preventDefault()
-      this.send()
-    }
-    input.oninput = () => this.changed()
-    input.onblur = () => this.act.typing(false)
-    button.onclick = () => {
-      this.send()
-      input.focus()
-    }
-    this.speak()
-  }
+export function setText(to: string): void {
+  input.value = to
+  changed()
+}
 
-  get text(): string {
-    return this.input.value
-  }
+/** What another tab typed, unless someone types here. */
+export function adoptText(): void {
+  const draft = context.recall('draft') ?? ''
+  if (composing || (document.hasFocus() && input.matches(':focus')) || draft === input.value) return
+  input.value = draft
+  fit()
+}
 
-  set text(text: string) {
-    this.input.value = text
-    this.changed()
-  }
+/** Puts back what could not be sent, and says why. */
+export function restore(back: string, why = ''): void {
+  setText(input.value ? `${back}\n${input.value}` : back)
+  warn(why && fill(t.failed_blocked, why))
+  focusComposer()
+}
 
-  /** What another tab typed, unless someone types here. */
-  adopt(text: string): void {
-    if (this.composing || (document.hasFocus() && this.input.matches(':focus')) || text === this.text) return
-    this.input.value = text
-    this.fit()
-  }
+export function speakComposer(): void {
+  input.placeholder = input.ariaLabel = t.write
+  button.ariaLabel = t.send
+  clip.ariaLabel = t.attach
+}
 
-  /** Puts back what could not be sent, and says why. */
-  restore(text: string, why = ''): void {
-    this.text = this.text ? `${text}\n${this.text}` : text
-    this.notice.textContent = why
-    this.notice.hidden = !why
-    this.focus()
-  }
+export function focusComposer(): void {
+  input.focus({ preventScroll: true })
+}
 
-  speak(): void {
-    this.input.placeholder = t.write
-    this.input.setAttribute('aria-label', t.write)
-    this.button.setAttribute('aria-label', t.send)
-  }
+/** Writes the unsent text down now (the page is going away). */
+export function flush(): void {
+  if (saving === undefined) return
+  clearTimeout(saving)
+  saving = undefined
+  context.remember('draft', input.value)
+}
 
-  focus(): void {
-    this.input.focus({ preventScroll: true })
-  }
+/** Sizes the box, counts what is left, and says whether there is something to send. */
+export function fit(): void {
+  const { value } = input
+  const size = new TextEncoder().encode(value).length
+  const limit = client.limits.text_bytes
+  // Chinese takes three bytes a character: count what is left in characters of the text's own kind.
+  const left = Math.trunc((limit - size) / Math.max(1, size / value.length || 1))
+  button.disabled = size > limit || !(value.trim() || filesToSend())
+  count.hidden = size < limit * 0.8
+  count.textContent = fill(left < 0 ? t.too_long : t.left, Math.abs(left))
+  count.classList.toggle('danger', left < 0)
+  clip.hidden = !context.config.limits?.file_types?.length
+  if (composing) return
+  input.style.height = 'auto'
+  input.style.height = `${Math.min(input.scrollHeight, MOST_PX)}px`
+}
 
-  /** Writes the unsent text down now (the page is going away). */
-  flush(): void {
-    if (this.saving === undefined) return
-    clearTimeout(this.saving)
-    this.saving = undefined
-    this.act.draft(this.text)
-  }
+function changed(): void {
+  warn('')
+  fit()
+  typing(input.value !== '')
+  clearTimeout(saving)
+  saving = setTimeout(flush, SAVE_MS)
+}
 
-  private changed(): void {
-    this.notice.hidden = true
-    this.fit()
-    this.act.typing(this.text !== '')
-    clearTimeout(this.saving)
-    this.saving = setTimeout(() => this.flush(), 250)
-  }
+function warn(why: string): void {
+  notice.textContent = why
+  notice.hidden = !why
+}
 
-  private fit(): void {
-    const { input, text, count } = this
-    const size = new TextEncoder().encode(text).length
-    const limit = this.act.limit()
-    this.button.disabled = text.trim() === '' || size > limit
-    count.hidden = size < limit * 0.8
-    // Chinese takes three bytes a character: count what is left in characters of the text's own kind.
-    const left = Math.trunc((limit - size) / Math.max(1, size / Math.max(1, text.length)))
-    count.textContent = fill(left < 0 ? t.too_long : t.left, Math.abs(left))
-    count.classList.toggle('danger', left < 0)
-    if (this.composing) return
-    input.style.height = 'auto'
-    input.style.height = `${Math.min(input.scrollHeight, MOST_PX)}px`
-  }
+function typing(on: boolean): void {
+  if (state() === 'active') client.typing(current!, on)
+}
 
-  private send(): void {
-    const text = this.text.trim()
-    if (this.button.disabled || !text) return
-    this.act.send(text)
-    this.act.typing(false)
-    this.text = ''
-    this.flush()
-  }
+function take(event: Event, from: DataTransfer | null): void {
+  if (!from?.files.length) return
+  event.preventDefault()
+  add(from.files)
+}
+
+function add(files: FileList): void {
+  warn(attach(files))
+  fit()
+}
+
+function submit(): void {
+  if (button.disabled) return
+  send(input.value.trim())
+  sendFiles()
+  typing(false)
+  setText('')
+  flush()
 }

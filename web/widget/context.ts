@@ -1,5 +1,9 @@
-// What the loader hands to the panel. The two bundles share types and nothing else.
+// What the loader hands to the panel, and what they have in common: types, and what is remembered of a site.
 
+import type words from '../i18n/widget.en.json'
+
+export type Locale = 'zh-CN' | 'en'
+export type Words = typeof words
 export type Label = Record<string, string>
 
 export interface Field {
@@ -18,6 +22,9 @@ export interface Config {
   greeting: Label
   fields: Field[]
   online: boolean
+  /** Nobody may write whom the site does not vouch for. */
+  identity_required?: boolean
+  limits?: { file_bytes?: number; file_types?: string[] }
 }
 
 export interface Options {
@@ -27,7 +34,11 @@ export interface Options {
   zIndex?: number
   /** Answers the page knows already, by the name of the site's field. */
   attributes?: Record<string, string>
+  /** Who it is, signed by the site's own server. */
+  identity?: Identity | undefined
 }
+
+export interface Identity { id: string; name?: string; email?: string; signature: string }
 
 export interface Context {
   base: string
@@ -35,13 +46,26 @@ export interface Context {
   options: Options
   host: HTMLElement
   root: ShadowRoot
-  launcher: HTMLButtonElement
+  launcher: HTMLElement
+  /** What was remembered by the browser or, with `tab`, by this tab alone; nothing where storage is off. */
+  recall<T = string>(name: string, tab?: boolean): T | undefined
+  /** Nothing forgets it. */
+  remember(name: string, value?: unknown, tab?: boolean): void
+  dress(css: string): void
+  /** The language wished for, and what it is spoken with. */
+  locale(): Locale
+  words(locale: Locale): Promise<Words>
+  /** The carrier for where sockets do not live: fetched when it is needed. */
+  longpoll<T>(): Promise<T>
   emit(event: string, data?: unknown): void
   /** Shows the unread figure and the newest line beside the launcher. */
   unread(count: number, preview?: string): void
   /** The panel asks to be closed or opened (its own buttons, the preview). */
   toggle(open: boolean, focus?: boolean): void
 }
+
+/** What the panel's file gives. */
+export type Create = (context: Context, css: string, locale: Locale, words: Words) => Panel
 
 export interface Panel {
   /** `focus`: someone asked for it here, not in another tab and not on the page before. */

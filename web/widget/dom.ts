@@ -1,38 +1,28 @@
 // Elements without markup: text is always text.
 
 type Child = Node | string | false | null | undefined
-type Props = Record<string, unknown>
 
-/** `h('button.primary', { onclick }, 'Send')`; properties when the element has them, else attributes. */
-export function h<T extends HTMLElement = HTMLElement>(
-  spec: string, props: Props = {}, ...children: Child[]
-): T {
-  const [tag, ...classes] = spec.split('.')
-  const node = document.createElement(tag || 'div')
-  node.className = classes.join(' ')
-  if (tag === 'button') (node as HTMLButtonElement).type = 'button'
-  for (const [name, value] of Object.entries(props)) {
-    if (value === undefined || value === false) continue
-    if (name in node && !name.startsWith('aria')) (node as unknown as Props)[name] = value
-    else node.setAttribute(name, value === true ? '' : String(value))
-  }
+/** `h('button.primary', { onclick }, 'Send')`: properties, never attributes. */
+export function h<T extends HTMLElement = HTMLElement>(spec: string, props: object = {}, ...children: Child[]): T {
+  const [tag, name] = spec.split('.')
+  const node = Object.assign(document.createElement(tag!), props)
+  if (name) node.className = name
   put(node, ...children)
-  return node as T
+  return node as unknown as T
 }
 
 export function put(node: Element, ...children: Child[]): void {
-  node.replaceChildren(...children.filter((c): c is Node | string => !!c))
+  node.replaceChildren(...children.filter((one): one is Node | string => !!one))
 }
 
-/** Text with its web addresses as links, built as nodes. */
-export function linked(text: string): Node[] {
-  const nodes: Node[] = []
-  let from = 0
-  for (const match of text.matchAll(/https?:\/\/[^\s<>"'，。；、）】]+[^\s<>"'，。；、）】.,;:!?)\]]/gu)) {
-    nodes.push(document.createTextNode(text.slice(from, match.index)))
-    nodes.push(h('a', { href: match[0], target: '_blank', rel: 'noopener noreferrer nofollow' }, match[0]))
-    from = match.index + match[0].length
+/** An outline of `box` units, drawn `size` px wide. */
+export function svg(box: number, size: number, ...paths: string[]): SVGElement {
+  const make = (name: string, attributes: object): SVGElement => {
+    const node = document.createElementNS('http://www.w3.org/2000/svg', name)
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value as string)
+    return node
   }
-  nodes.push(document.createTextNode(text.slice(from)))
-  return nodes
+  const node = make('svg', { viewBox: `0 0 ${box} ${box}`, width: size, height: size, 'aria-hidden': true })
+  node.append(...paths.map((d) => make('path', { d })))
+  return node
 }

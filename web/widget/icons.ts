@@ -1,44 +1,25 @@
-// Icons as nodes: one outline family, 20 px grid, 1.75 px stroke.
+// Icons: one outline family, 20 px grid, 1.75 px stroke.
 
-const NS = 'http://www.w3.org/2000/svg'
+import { svg } from './dom'
 
-const PATHS = {
-  close: 'M5 5l10 10M15 5L5 15',
-  more: 'M4 9.5v1M10 9.5v1M16 9.5v1',
-  send: 'M17 3L9 11M17 3l-5 14-3-6-6-3z',
-  down: 'M10 4v12M5 11l5 5 5-5',
-  clock: 'M10 6v4l3 2M17 10a7 7 0 1 1-14 0 7 7 0 0 1 14 0z',
-  check: 'M4 10.5l4 4 8-9',
-  checks: 'M2 10.5l4 4 7-9M10 14.5l7-9',
-  alert: 'M10 6.5v4.5M10 14h.01M17.5 10a7.5 7.5 0 1 1-15 0 7.5 7.5 0 0 1 15 0z',
-  sync: 'M16 8A6.5 6.5 0 0 0 4.6 6.3M4 12a6.5 6.5 0 0 0 11.4 1.7M4.5 3v3.5H8M15.5 17v-3.5H12',
-  people: 'M13 17v-1.5a3.5 3.5 0 0 0-3.5-3.5h-3A3.5 3.5 0 0 0 3 15.5V17'
-    + 'M8 9a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM17 17v-1.5a3.5 3.5 0 0 0-2.6-3.4M12.5 3.1a3 3 0 0 1 0 5.8',
-}
+export const CLOSE = 'M5 5l10 10M15 5L5 15'
+export const MORE = 'M4 9.5v1M10 9.5v1M16 9.5v1'
+export const SEND = 'M17 3L9 11M17 3l-5 14-3-6-6-3z'
+export const CLIP = 'M15.5 9l-6 6a3.5 3.5 0 0 1-5-5l6.5-6.5a2.3 2.3 0 0 1 3.3 3.3l-6.3 6.3a1.1 1.1 0 0 1-1.6-1.6L12 6'
+export const DOWN = 'M10 4v12M5 11l5 5 5-5'
+export const CLOCK = 'M10 6v4l3 2M17 10a7 7 0 1 1-14 0 7 7 0 0 1 14 0z'
+export const CHECK = 'M4 10.5l4 4 8-9'
+export const CHECKS = 'M2 10.5l4 4 7-9M10 14.5l7-9'
+export const ALERT = 'M10 6v5M10 14v.1M17 10a7 7 0 1 1-14 0 7 7 0 0 1 14 0z'
+export const SYNC = 'M16 8A6.5 6.5 0 0 0 5 6M4 12a6.5 6.5 0 0 0 11 2M5 3v3h3M15 17v-3h-3'
+export const PEOPLE = 'M3 17v-1a4 4 0 0 1 4-4h2a4 4 0 0 1 4 4v1M8 9a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM17 17v-1a4 4 0 0 0-3-4M13 3a3 3 0 0 1 0 6'
 
-export type Icon = keyof typeof PATHS
-
-export function icon(name: Icon, size = 20): SVGSVGElement {
-  return svg(PATHS[name], size)
+export function icon(path: string, size = 20): SVGElement {
+  return svg(20, size, path)
 }
 
 /** A face for a rating: the mouth bends from frown (1) to smile (5). */
-export function face(score: number): SVGSVGElement {
-  const bend = 13.5 + (score - 3) * 1.6
-  const ends = 13.5 - (score - 3) * 0.6
-  return svg(`M7.5 8.5v-.5M12.5 8.5v-.5M6.5 ${ends}Q10 ${bend} 13.5 ${ends}`
-    + 'M18 10a8 8 0 1 1-16 0 8 8 0 0 1 16 0z', 32)
-}
-
-function svg(d: string, size: number): SVGSVGElement {
-  const node = document.createElementNS(NS, 'svg')
-  const path = document.createElementNS(NS, 'path')
-  for (const [name, value] of Object.entries({
-    viewBox: '0 0 20 20', width: size, height: size, fill: 'none',
-    stroke: 'currentColor', 'stroke-width': 1.75, 'stroke-linecap': 'round',
-    'stroke-linejoin': 'round', 'aria-hidden': 'true',
-  })) node.setAttribute(name, String(value))
-  path.setAttribute('d', d)
-  node.append(path)
-  return node
+export function face(score: number): SVGElement {
+  const bend = (score - 3) * 0.6
+  return icon(`M7 8v.1M13 8v.1M6 ${13 - bend}q4 ${bend * 3.5} 8 0M18 10a8 8 0 1 1-16 0 8 8 0 0 1 16 0z`, 32)
 }

@@ -4,11 +4,14 @@ import { Thread } from '../protocol/index'
 import type { KefuEvent } from '../protocol/index'
 import { luminance, textOn } from './color'
 import { items } from './items'
-import { initials, pickLocale, speak } from './text'
+import { ALERT, CLOCK } from './icons'
+import en from '../i18n/widget.en.json'
+import { pickLocale } from './locale'
+import { initials, speak } from './text'
 
-speak('en')
+speak('en', en)
 const draw = (thread: Thread, now = 10_000) =>
-  items(thread, (row) => row.from.kind === 'visitor', now)
+  items(thread, now)
 const event = (seq: number, rest: object): KefuEvent =>
   ({ conversation: '1', seq, at: seq * 1000, from: { kind: 'agent', id: '2' }, ...rest }) as KefuEvent
 
@@ -36,7 +39,7 @@ it('shows the state under the last own message and under each failed one', () =>
   failed.state = 'failed'
   failed.error = 'blocked'
   const feet = draw(thread).flatMap((i) => (i.kind === 'message' ? [[i.id, i.foot?.icon]] : []))
-  expect(feet).toEqual([['a', undefined], ['b', 'alert'], ['c', 'clock']])
+  expect(feet).toEqual([['a', undefined], ['b', ALERT], ['c', CLOCK]])
   thread.ack('c', 2, 2)
   thread.read = 2
   expect(draw(thread).find((i) => i.id === 'c')).toMatchObject({ foot: { text: expect.stringMatching(/^Read \d\d:\d\d$/) } })
@@ -52,8 +55,9 @@ it('writes on any brand colour with at least 4.5:1', () => {
 })
 
 it('picks languages and initials', () => {
-  expect(pickLocale(null, 'fr', 'zh-TW')).toBe('zh-CN')
+  expect(pickLocale(undefined, 'fr', 'zh-TW')).toBe('zh-CN')
   expect(pickLocale(undefined, 'en-US', 'zh')).toBe('en')
+  expect(pickLocale('fr')).toBe('zh-CN')
   expect(initials('林 小雨')).toBe('林')
   expect(initials('Ada Lovelace')).toBe('AL')
 })

@@ -3,277 +3,263 @@
 // socket before the first opening.
 
 import { brand, textOn } from './color'
-import type { Config, Context, Options, Panel } from './context'
+import type { Config, Context, Create, Identity, Locale, Options, Panel, Words } from './context'
+import { h, svg } from './dom'
 import css from './launcher.css?inline'
+import { pickLocale } from './locale'
 
-declare const __PANEL__: string
+/** Files: the panel, its style, Chinese, English, the carrier for where sockets do not live. */
+declare const __PARTS__: string[]
 
 type Args = [string, ...unknown[]]
 type Kefu = ((...args: Args) => void) & { q?: ArrayLike<unknown>[] }
+type Listener = (data?: unknown) => void
 
-const NS = 'http://www.w3.org/2000/svg'
+const LOGO = ['M4 2h16a3 3 0 0 1 3 3v10a3 3 0 0 1-3 3h-8.2L6.5 22.3V18H4a3 3 0 0 1-3-3V5a3 3 0 0 1 3-3z',
+  'M9 5.7v8.6M15.4 5.7 9.4 10.2l6 4.1']
+const FIRST_WAIT_MS = 30_000
+const LONGEST_WAIT_MS = 300_000
 const script = document.currentScript as HTMLScriptElement | null
 const source = script?.src ?? new URL('/kefu.js', location.href).href
 const page = window as unknown as { kefu?: Kefu }
-const listeners = new Map<string, Set<(data?: unknown) => void>>()
 
+let listeners: [string, Listener][] = []
 let options: Options | undefined
 let context: Context | undefined
 let panel: Panel | undefined
-let loading: Promise<Panel | undefined> | undefined
+let loading: Promise<[{ create: Create }, { default: string }, Words]> | undefined
+/** Goes into the names of fetched files, so that a panel starts afresh and a failure is not kept. */
+let loads = 0
 let opened = false
 let wanted = false
-let words: string | undefined
-let wait = 30_000
+/** What the page wants to have written, perhaps before anything was loaded. */
+let draft: string | undefined
+let wait = FIRST_WAIT_MS
 let retry: ReturnType<typeof setTimeout> | undefined
-let seenCount = -1
+// A page that swaps whole documents takes the widget along.
 const watch = new MutationObserver(() => {
   if (context && !context.host.isConnected) document.documentElement.append(context.host)
 })
 
 function emit(event: string, data?: unknown): void {
-  for (const fn of listeners.get(event) ?? []) {
-    try { fn(data) } catch (error) { setTimeout(() => { throw error }) }
+  for (const [name, fn] of listeners) {
+    try {
+      if (name === event) fn(data)
+    } catch (error) {
+      reportError(error)
+    }
   }
 }
 
-async function boot(next: Options): Promise<void> {
-  if (options?.site === next.site) return
+function boot(next?: Partial<Options>): void {
+  const wish = { ...script?.dataset, ...next } as Options
+  if (!wish.site || options?.site === wish.site) return
   shutdown(false)
-  options = next
-  await load()
+  options = wish
+  void load(wish)
 }
 
-async function load(): Promise<void> {
-  retry = undefined
-  const mine = options
-  if (!mine) return
+async function load(mine: Options): Promise<void> {
   try {
     const url = new URL(`/v1/sites/${encodeURIComponent(mine.site)}/widget`, source)
     const answer = await fetch(url, { credentials: 'omit', signal: AbortSignal.timeout(4_000) })
-    if (answer.status === 404 || answer.status === 403) return
-    if (!answer.ok) throw new Error(String(answer.status))
+    if (!answer.ok) {
+      // No such site, not on this page: asking again changes nothing.
+      if (answer.status < 429) return
+      throw answer
+    }
     const config = (await answer.json()) as Config
-    if (options !== mine || !config.enabled) return
-    draw(config, mine)
+    if (options !== mine || context || !config.enabled) return
+    if (mine.identity || !config.identity_required) draw(config, mine)
   } catch {
     if (options !== mine) return
-    retry = setTimeout(() => void load(), wait)
-    wait = Math.min(wait * 2, 300_000)
+    retry = setTimeout(() => void load(mine), wait)
+    wait = Math.min(wait * 2, LONGEST_WAIT_MS)
   }
 }
 
 function draw(config: Config, mine: Options): void {
   document.getElementById('kefu-widget')?.remove()
-  const host = document.createElement('kefu-widget')
-  host.id = 'kefu-widget'
-  host.setAttribute('data-turbo-permanent', '')
-  host.dataset['side'] = config.position === 'left' ? 'left' : 'right'
-  const root = host.attachShadow({ mode: 'open' })
-  const sheet = new CSSStyleSheet()
-  sheet.replaceSync(css)
-  root.adoptedStyleSheets = [sheet]
+  const chinese = locale() === 'zh-CN'
+  const title = `${chinese ? '在线客服' : 'Chat with'} ${config.site.name}`
+  const badge = h('span.badge', { hidden: true })
+  const launcher = h('button.launcher', {
+    ariaLabel: title, ariaExpanded: 'false', ariaHasPopup: 'dialog',
+    onclick: () => toggle(!opened), onfocus: reach, onpointerenter: reach,
+  }, svg(24, 28, ...LOGO), badge)
+  const line = h('button', { onclick: () => toggle(true) })
+  const preview = h('div.preview', { role: 'status', hidden: true }, line, h('button', {
+    ariaLabel: chinese ? '忽略' : 'Dismiss', onclick: () => { preview.hidden = true },
+  }, '×'))
+  const host = h('kefu-widget', { id: 'kefu-widget' })
   const color = brand(config.color)
-  host.style.setProperty('--brand', color)
-  host.style.setProperty('--on-brand', textOn(color))
-  host.style.setProperty('--z', String(mine.zIndex ?? 2147483000))
+  host.style.cssText = `--brand:${color};--on-brand:${textOn(color)};--z:${mine.zIndex ?? 2147483000}`
+  Object.assign(host.dataset, { turboPermanent: '', side: config.position })
   for (const type of ['keydown', 'keyup', 'keypress', 'paste']) {
     host.addEventListener(type, (event) => event.stopPropagation())
   }
-  const launcher = button(config)
-  const preview = document.createElement('div')
-  preview.className = 'preview'
-  preview.setAttribute('role', 'status')
-  preview.hidden = true
-  const [line, dismiss] = [document.createElement('button'), document.createElement('button')]
-  line.onclick = () => toggle(true)
-  dismiss.textContent = '×'
-  dismiss.setAttribute('aria-label', chinese() ? '忽略' : 'Dismiss')
-  dismiss.onclick = () => { preview.hidden = true }
-  preview.append(line, dismiss)
-  root.append(preview, launcher)
+  const root = host.attachShadow({ mode: 'open' })
   context = {
-    base: new URL(source).origin, config, options: mine, host, root, launcher, emit, toggle,
-    unread: (count, text) => unread(launcher, preview, count, text),
+    base: new URL(source).origin, config, options: mine, host, root, launcher, recall, remember, emit, toggle, locale, words,
+    longpoll: () => part(4),
+    dress: (text) => {
+      const sheet = new CSSStyleSheet()
+      sheet.replaceSync(text)
+      root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet]
+    },
+    unread: (count, text = '') => {
+      const figure = badge.dataset['n'] = count > 99 ? '99+' : `${count}`
+      badge.hidden = !count
+      launcher.ariaLabel = count ? `${title} (${figure})` : title
+      preview.hidden = !count || !text || opened
+      line.textContent = text
+      emit('unread', count)
+    },
   }
+  context.dress(css)
+  root.append(preview, launcher)
   document.documentElement.append(host)
-  // A page that swaps whole documents takes the widget along.
   watch.observe(document.documentElement, { childList: true })
   emit('ready')
+  if (wanted) void toggle(true)
+  else if (recall('shown', true) && innerWidth >= 480) void toggle(true, false)
   // Someone who talked to us before may have an answer waiting.
-  const open = wanted
-  wanted = false
-  if (open) {
-    toggle(true)
-    write()
-  }
-  else if (stored('sessionStorage', 'shown') && innerWidth >= 480) toggle(true, false)
-  else if (stored('localStorage', 'conversation')) void reach()
+  else if (recall('conversation')) void reach()
 }
 
-function chinese(): boolean {
-  return /^zh/i.test(options?.locale ?? navigator.language)
+function area(tab?: boolean): Storage {
+  return tab ? sessionStorage : localStorage
 }
 
-function button(config: Config): HTMLButtonElement {
-  const launcher = document.createElement('button')
-  launcher.className = 'launcher'
-  launcher.type = 'button'
-  launcher.dataset['label'] = `${chinese() ? '在线客服' : 'Chat with'} ${config.site.name}`
-  launcher.setAttribute('aria-label', launcher.dataset['label'])
-  launcher.setAttribute('aria-expanded', 'false')
-  launcher.setAttribute('aria-haspopup', 'dialog')
-  const svg = document.createElementNS(NS, 'svg')
-  svg.setAttribute('viewBox', '0 0 24 24')
-  svg.setAttribute('aria-hidden', 'true')
-  const shapes = [
-    'M4 2h16a3 3 0 0 1 3 3v10a3 3 0 0 1-3 3h-8.2L6.5 22.3V18H4a3 3 0 0 1-3-3V5a3 3 0 0 1 3-3z',
-    'M9 5.7v8.6M15.4 5.7 9.4 10.2l6 4.1',
-  ]
-  for (const [n, d] of shapes.entries()) {
-    const path = document.createElementNS(NS, 'path')
-    path.setAttribute('d', d)
-    path.setAttribute('class', n === 0 ? 'bubble' : 'letter')
-    svg.append(path)
-  }
-  const badge = document.createElement('span')
-  badge.className = 'badge'
-  badge.hidden = true
-  launcher.append(svg, badge)
-  launcher.onclick = () => toggle(!opened)
-  launcher.addEventListener('pointerenter', () => void reach(), { passive: true, once: true })
-  launcher.addEventListener('focus', () => void reach(), { once: true })
-  return launcher
-}
-
-function unread(launcher: HTMLElement, preview: HTMLElement, count: number, text?: string): void {
-  const badge = launcher.querySelector<HTMLElement>('.badge')!
-  badge.hidden = count === 0
-  badge.dataset['n'] = count > 99 ? '99+' : String(count)
-  const label = launcher.dataset['label'] ?? ''
-  launcher.setAttribute('aria-label', count > 0 ? `${label} (${badge.dataset['n']})` : label)
-  preview.hidden = count === 0 || !text || opened
-  preview.firstElementChild!.textContent = text ?? ''
-  if (count !== seenCount) emit('unread', count)
-  seenCount = count
-}
-
-function stored(where: 'localStorage' | 'sessionStorage', name: string): string | null {
+function recall<T>(name: string, tab?: boolean): T | undefined {
   try {
-    return window[where].getItem(`kefu:${options?.site}:${name}`)
+    return JSON.parse(area(tab).getItem(`kefu:${options?.site}:${name}`)!) ?? undefined
   } catch {
-    return null
+    return undefined
   }
 }
 
-function reach(): Promise<Panel | undefined> {
+function remember(name: string, value?: unknown, tab?: boolean): void {
+  const key = `kefu:${options?.site}:${name}`
+  try {
+    if (value) area(tab).setItem(key, JSON.stringify(value))
+    else area(tab).removeItem(key)
+  } catch { /* storage is off: nothing survives, everything works */ }
+}
+
+function locale(): Locale {
+  return pickLocale(recall('locale'), options?.locale, ...navigator.languages)
+}
+
+function part<T>(n: number): Promise<T> {
+  const address = `${new URL(__PARTS__[n]!, source)}#${loads}`
+  return import(/* @vite-ignore */ address) as Promise<T>
+}
+
+async function words(language: Locale): Promise<Words> {
+  return (await part<{ default: Words }>(language === 'en' ? 3 : 2)).default
+}
+
+/** The panel, fetched once. */
+async function reach(): Promise<Panel | undefined> {
   const mine = context
-  if (!mine) return Promise.resolve(undefined)
-  loading ??= (import(/* @vite-ignore */ new URL(__PANEL__, source).href) as Promise<{
-    create(context: Context): Panel
-  }>).then(({ create }) => (context === mine ? panel = create(mine) : undefined)).catch((error: unknown) => {
+  const language = locale()
+  try {
+    const [{ create }, style, spoken] = await (loading ??= Promise.all(
+      [part<{ create: Create }>(0), part<{ default: string }>(1), words(language)]))
+    if (mine && mine === context) return (panel ??= create(mine, style.default, language, spoken))
+  } catch (error) {
     loading = undefined
+    loads += 1
     emit('error', error)
-    return undefined
-  })
-  return loading
+  }
+  return undefined
 }
 
-// What the page wants to have written, perhaps before anything was loaded.
-function write(): void {
-  void reach().then((it) => {
-    if (it && words !== undefined) it.compose(words)
-    if (it) words = undefined
-  })
-}
-
-function toggle(open: boolean, focus = true): void {
+async function toggle(open: boolean, focus = true): Promise<void> {
   wanted = open
-  if (!context || opened === open) return
-  void reach().then((it) => {
-    if (!it || wanted !== open || opened === open) return
+  const it = context && (open || opened) ? await reach() : undefined
+  if (!it || !context || wanted !== open) return
+  if (opened !== open) {
     opened = open
-    context?.launcher.setAttribute('aria-expanded', String(open))
-    context?.host.toggleAttribute('data-open', open)
+    context.launcher.ariaExpanded = `${open}`
+    context.host.toggleAttribute('data-open', open)
     if (open) it.show(focus)
     else it.hide()
     emit(open ? 'open' : 'close')
-  })
+  }
+  if (draft !== undefined) it.compose(draft)
+  draft = undefined
 }
 
 function shutdown(clear: boolean): void {
   clearTimeout(retry)
   watch.disconnect()
   panel?.destroy(clear)
-  if (clear) {
-    try {
-      for (const store of [localStorage, sessionStorage]) {
-        for (const name of Object.keys(store)) {
-          if (name.startsWith(`kefu:${options?.site}:`)) store.removeItem(name)
-        }
+  try {
+    for (const store of clear ? [area(), area(true)] : []) {
+      for (const name of Object.keys(store)) {
+        if (name.startsWith(`kefu:${options?.site}:`)) store.removeItem(name)
       }
-    } catch { /* storage is off */ }
-  }
+    }
+  } catch { /* storage is off */ }
   context?.host.remove()
-  context = panel = loading = options = retry = words = undefined
+  context = panel = loading = options = draft = undefined
+  loads += 1
   opened = wanted = false
-  wait = 30_000
-}
-
-const commands: Record<string, (...args: never[]) => void> = {
-  boot: (next: Partial<Options> = {}) => {
-    const site = next.site ?? script?.dataset['site']
-    if (site) void boot({ ...defaults(), ...next, site })
-  },
-  shutdown: () => shutdown(true),
-  open: () => toggle(true),
-  close: () => toggle(false),
-  toggle: () => toggle(!opened),
-  show: () => { if (context) context.host.hidden = false },
-  hide: () => { if (context) context.host.hidden = true },
-  newMessage: (text: string) => {
-    words = String(text ?? '')
-    toggle(true)
-    write()
-  },
-  update: (next: Partial<Options>) => change(next),
-  identify: (who: Record<string, string>) => change({ attributes: who }),
-  track: (name: string) => change({ attributes: { track: String(name) } }),
-  on: (event: string, fn: () => void) => {
-    listeners.set(event, (listeners.get(event) ?? new Set()).add(fn))
-    if (event === 'ready' && context) fn()
-  },
-  off: (event: string, fn: () => void) => { listeners.get(event)?.delete(fn) },
-}
-
-function defaults(): Partial<Options> {
-  const { locale, theme, zIndex } = script?.dataset ?? {}
-  return {
-    ...(locale ? { locale } : {}),
-    ...(theme === 'dark' || theme === 'light' ? { theme } : {}),
-    ...(zIndex ? { zIndex: Number(zIndex) } : {}),
-  }
+  wait = FIRST_WAIT_MS
 }
 
 function change(next: Partial<Options>): void {
   if (!options) return
-  const attributes = { ...options.attributes, ...next?.attributes }
-  Object.assign(options, next, { attributes })
+  Object.assign(options, next, { attributes: { ...options.attributes, ...next.attributes } })
   panel?.update()
+}
+
+function hide(hidden: boolean): void {
+  if (context) context.host.hidden = hidden
+}
+
+const commands: Record<string, (...args: never[]) => void> = {
+  boot,
+  shutdown: () => shutdown(true),
+  open: () => toggle(true),
+  close: () => toggle(false),
+  toggle: () => toggle(!opened),
+  show: () => hide(false),
+  hide: () => hide(true),
+  newMessage: (text = '') => {
+    draft = `${text}`
+    void toggle(true)
+  },
+  update: change,
+  identify: (who: Identity) => {
+    const { id, name, email, signature } = who
+    change({ attributes: { ...who }, identity: signature ? { id, name, email, signature } : undefined })
+    // The site may have waited for this.
+    if (options && !context) void load(options)
+  },
+  track: (name: string) => change({ attributes: { track: `${name}` } }),
+  on: (event: string, fn: Listener) => {
+    listeners.push([event, fn])
+    if (event === 'ready' && context) fn()
+  },
+  off: (event: string, fn: Listener) => {
+    listeners = listeners.filter(([name, known]) => name !== event || known !== fn)
+  },
 }
 
 const warned = new Set<string>()
 const kefu: Kefu = (name, ...args) => {
-  const command = Object.hasOwn(commands, name) ? commands[name] : undefined
-  if (command) return command(...(args as never[]))
+  if (Object.hasOwn(commands, name)) return commands[name]!(...(args as never[]))
   if (!warned.has(name)) console.warn(`kefu: unknown command "${name}"`)
   warned.add(name)
 }
 
 // A second copy of the script leaves the first one alone.
 if (!page.kefu || page.kefu.q) {
-  const queued = page.kefu?.q ?? []
+  const queued = Array.from(page.kefu?.q ?? [])
   page.kefu = kefu
-  if (script?.dataset['site']) commands['boot']!()
-  for (const call of Array.from(queued)) kefu(...(Array.from(call) as Args))
+  boot()
+  for (const call of queued) kefu(...(Array.from(call) as Args))
 }

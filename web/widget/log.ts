@@ -1,211 +1,157 @@
 // The thread on screen: rows are added, changed and removed in place, and what someone reads never moves. A long thread
 // shows a window of its rows, which follows the scroll position.
 
-import type { Row } from '../protocol/thread'
-import { h, linked, put } from './dom'
-import { icon } from './icons'
+import { message } from './bubble'
+import { h, put } from './dom'
+import { context } from './here'
+import { DOWN, icon } from './icons'
 import { items } from './items'
-import type { Foot, Item } from './items'
-import type { Session } from './session'
-import { exact, fill, initials, label, t } from './text'
-import type { Label } from './context'
+import type { Item } from './items'
+import { client, state, thread } from './session'
+import { fill, label, t } from './text'
 
 const END_PX = 48
 const MOST_ROWS = 300
 const PAGE_ROWS = 80
 
-export interface LogActions {
-  retry(key: string): void
-  remove(key: string, edit: boolean): void
-  redraw(): void
+const rows = h('div.rows', { role: 'log', ariaLive: 'polite' })
+const tail = h('div.tail')
+const pill = h('button.pill', { hidden: true, onclick: toEnd })
+const scroller = h('div.scroll', { tabIndex: 0, onscroll: scrolled }, rows, tail)
+const drawn = new Map<string, { node: HTMLElement; mark: string }>()
+let atEnd = true
+/** Messages that came below what is on screen. */
+let below = 0
+let total = 0
+/** Index of the first row in the document. */
+let from = 0
+let lastId = ''
+let tailMark = ''
+/** First seq that was unread when the panel opened. */
+let newFrom = 0
+
+export const log = h('div.log', {}, scroller, pill)
+const follow = new ResizeObserver(() => { if (atEnd && total) toEnd() })
+for (const part of [scroller, tail]) follow.observe(part)
+
+/** Another language: every row is drawn anew. */
+export function clearLog(): void {
+  drawn.clear()
+  rows.replaceChildren()
+  tailMark = ''
 }
 
-export class Log {
-  readonly element: HTMLElement
-  /** First seq that was unread when the panel opened. */
-  newFrom = 0
-  private readonly rowsNode = h('div.rows', { role: 'log', 'aria-live': 'polite' })
-  private readonly tailNode = h('div.tail')
-  private readonly pill = h('button.pill', { hidden: true, onclick: () => this.toEnd() })
-  private readonly scroller = h('div.scroll', { tabIndex: 0 }, this.rowsNode, this.tailNode)
-  private readonly drawn = new Map<string, { node: HTMLElement; mark: string }>()
-  private atEnd = true
-  private below = 0
-  private total = 0
-  private from = 0
-  private till = Infinity
-  private lastId = ''
+/** What follows the rows: the queue card, typing dots, the rating. Drawn again only when `mark` changes. */
+export function drawTail(mark: string, ...nodes: (Node | false)[]): void {
+  if (tailMark === mark) return
+  tailMark = mark
+  put(tail, ...nodes)
+  if (atEnd) toEnd()
+}
 
-  constructor(private readonly act: LogActions) {
-    const { scroller } = this
-    this.element = h('div.log', {}, scroller, this.pill)
-    scroller.addEventListener('scroll', () => this.scrolled(), { passive: true })
-    const follow = new ResizeObserver(() => { if (this.atEnd) this.toEnd() })
-    for (const part of [scroller, this.tailNode]) follow.observe(part)
-  }
+export function toEnd(): void {
+  atEnd = true
+  below = 0
+  if (from + MOST_ROWS < total) drawLog()
+  scroller.scrollTop = scroller.scrollHeight
+  showPill()
+}
 
-  /** Another language: every row is drawn anew. */
-  clear(): void {
-    this.drawn.clear()
-    this.rowsNode.replaceChildren()
-  }
+/** Where to draw the line above what is new. */
+export function markNew(seq = 0): void {
+  newFrom = seq
+}
 
-  /** What follows the rows: the queue card, typing dots, the rating. Redrawn only when `mark` changes. */
-  foot(mark: string, ...nodes: (Node | false | undefined)[]): void {
-    if (this.tailNode.dataset['mark'] === mark) return
-    this.tailNode.dataset['mark'] = mark
-    put(this.tailNode, ...nodes)
-    if (this.atEnd) this.toEnd()
-  }
+/** Shows the line above what is new, if there is one; else the end. */
+export function toNew(): void {
+  toEnd()
+  const line = rows.querySelector<HTMLElement>('.new')
+  if (line) scroller.scrollTop = line.offsetTop - 8
+  scrolled()
+}
 
-  toEnd(): void {
-    const cut = this.till < this.total
-    this.till = Infinity
-    this.below = 0
-    this.atEnd = true
-    if (cut) this.act.redraw()
-    this.scroller.scrollTop = this.scroller.scrollHeight
-    this.showPill()
+export function drawLog(): void {
+  const known = thread()
+  const list = known ? items(known, Date.now() + client.skew, newFrom) : []
+  list.unshift({
+    kind: 'message', id: 'hello', mine: false, first: true, name: '', foot: undefined,
+    row: {
+      id: '', at: 0, from: { kind: 'system' }, state: 'sent',
+      body: { type: 'message', text: label(context.config.greeting) || t.hello },
+    },
+  })
+  if (state() === 'opening' && !list[1]) list.push({ kind: 'wait', id: 'wait', text: '' })
+  count(list)
+  const { scrollTop } = scroller
+  const anchor = ([...rows.children] as HTMLElement[])
+    .find((node) => node.offsetTop + node.offsetHeight > scrollTop)
+  const top = anchor?.offsetTop ?? 0
+  place(list.slice(from, from + MOST_ROWS))
+  if (atEnd) toEnd()
+  else {
+    if (anchor?.isConnected) scroller.scrollTop += anchor.offsetTop - top
+    showPill()
   }
+}
 
-  /** Shows the line above what is new, if there is one; else the end. */
-  toNew(): void {
-    this.toEnd()
-    const line = this.drawn.get('new')?.node
-    if (line) this.scroller.scrollTop = line.offsetTop - 8
-    this.scrolled()
+// Own news goes to the end; other news waits below.
+function count(list: Item[]): void {
+  const last = list.findLastIndex(({ id }) => id === lastId)
+  for (const item of last < 0 ? [] : list.slice(last + 1)) {
+    if (item.kind !== 'message') continue
+    if (item.mine) atEnd = true
+    else if (!atEnd) below += 1
   }
+  lastId = list.at(-1)!.id
+  total = list.length
+  if (atEnd) from = Math.max(0, total - MOST_ROWS)
+}
 
-  draw(session: Session, greeting: Label, now: number): void {
-    const { thread } = session
-    const list = thread ? items(thread, (row) => row.from.kind === 'visitor', now, this.newFrom) : []
-    const text = label(greeting) || t.hello
-    list.unshift({
-      kind: 'message', id: 'hello', mine: false, first: true, name: '',
-      row: { id: 'hello', at: 0, from: { kind: 'system' }, state: 'sent', body: { type: 'message', text } },
-    })
-    if (session.state === 'opening' && list.length === 1) list.push({ kind: 'wait', id: 'wait', text: '' })
-    this.count(list)
-    const anchor = this.atEnd ? undefined : this.visible()
-    const at = anchor?.offsetTop ?? 0
-    this.place(list.slice(this.from, this.till))
-    if (this.atEnd) this.toEnd()
-    else {
-      if (anchor?.isConnected) this.scroller.scrollTop += anchor.offsetTop - at
-      this.showPill()
-    }
+function place(wanted: Item[]): void {
+  const keep = new Set(wanted.map(({ id }) => id))
+  for (const [id, { node }] of drawn) {
+    if (keep.has(id)) continue
+    node.remove()
+    drawn.delete(id)
   }
+  let next = rows.firstElementChild
+  for (const item of wanted) {
+    const node = draw(item)
+    if (node === next) next = next.nextElementSibling
+    else rows.insertBefore(node, next)
+  }
+}
 
-  // Own news goes to the end; other news waits below; the window keeps its size.
-  private count(list: Item[]): void {
-    const last = list.findLastIndex((item) => item.id === this.lastId)
-    if (last >= 0) {
-      for (const item of list.slice(last + 1)) {
-        if (item.kind !== 'message') continue
-        if (item.mine) {
-          this.atEnd = true
-          this.till = Infinity
-        } else if (!this.atEnd) this.below += 1
-      }
-    }
-    this.lastId = list.at(-1)!.id
-    this.total = list.length
-    if (this.atEnd) {
-      const fresh = list.findIndex(({ kind }) => kind === 'new')
-      const page = this.total - PAGE_ROWS
-      this.from = Math.max(0, this.total - MOST_ROWS, fresh < 0 ? page : Math.min(page, fresh))
-    }
-    if (this.till >= this.total) this.till = Infinity
-    if (Math.min(this.till, this.total) - this.from > MOST_ROWS) this.till = this.from + MOST_ROWS
+function draw(item: Item): HTMLElement {
+  const mark = JSON.stringify(item)
+  const known = drawn.get(item.id)
+  if (known?.mark === mark) return known.node
+  const node = known?.node ?? h('div')
+  drawn.set(item.id, { node, mark })
+  if (item.kind === 'message') message(node, item)
+  else {
+    node.className = item.kind
+    put(node, ...(item.kind === 'wait' ? [h('i'), h('i'), h('i')] : [item.text]))
   }
+  return node
+}
 
-  private place(wanted: Item[]): void {
-    const keep = new Set(wanted.map(({ id }) => id))
-    for (const [id, { node }] of this.drawn) {
-      if (keep.has(id)) continue
-      node.remove()
-      this.drawn.delete(id)
-    }
-    let next = this.rowsNode.firstElementChild
-    for (const item of wanted) {
-      const node = this.node(item)
-      if (node === next) next = next.nextElementSibling
-      else this.rowsNode.insertBefore(node, next)
-    }
-  }
+function scrolled(): void {
+  const { scrollHeight, scrollTop, clientHeight } = scroller
+  const left = scrollHeight - scrollTop - clientHeight
+  const near = clientHeight * 1.5
+  const step = scrollTop < near ? -PAGE_ROWS : left < near ? PAGE_ROWS : 0
+  const next = Math.max(0, Math.min(total - MOST_ROWS, from + step))
+  atEnd = left <= END_PX && from + MOST_ROWS >= total
+  if (atEnd) below = 0
+  showPill()
+  if (atEnd || next === from) return
+  from = next
+  drawLog()
+}
 
-  private scrolled(): void {
-    const { scrollHeight, scrollTop, clientHeight } = this.scroller
-    const left = scrollHeight - scrollTop - clientHeight
-    this.atEnd = left <= END_PX && this.till >= this.total
-    if (this.atEnd) this.below = 0
-    this.showPill()
-    const near = clientHeight * 1.5
-    if (scrollTop < near && this.from > 0) {
-      this.from = Math.max(0, this.from - PAGE_ROWS)
-      if (Math.min(this.till, this.total) - this.from > MOST_ROWS) this.till = this.from + MOST_ROWS
-    } else if (left < near && this.till < this.total) {
-      this.till += PAGE_ROWS
-      this.from = Math.max(this.from, this.till - MOST_ROWS)
-    } else return
-    this.act.redraw()
-  }
-
-  /** The first row of which something is to be seen. */
-  private visible(): HTMLElement | undefined {
-    const { scrollTop } = this.scroller
-    return ([...this.rowsNode.children] as HTMLElement[])
-      .find((node) => node.offsetTop + node.offsetHeight > scrollTop)
-  }
-
-  private showPill(): void {
-    this.pill.hidden = this.atEnd
-    this.pill.setAttribute('aria-label', t.to_end)
-    put(this.pill, icon('down', 16), this.below > 0 && fill(t.new_below, this.below))
-  }
-
-  private node(item: Item): HTMLElement {
-    const mark = JSON.stringify(item)
-    const known = this.drawn.get(item.id)
-    if (known?.mark === mark) return known.node
-    const node = known?.node ?? h('div')
-    this.drawn.set(item.id, { node, mark })
-    if (item.kind === 'message') this.message(node, item)
-    else {
-      node.className = item.kind
-      put(node, ...(item.kind === 'wait' ? [h('i'), h('i'), h('i')] : [item.text]))
-    }
-    return node
-  }
-
-  private message(node: HTMLElement, item: Extract<Item, { kind: 'message' }>): void {
-    const { row, mine, first, name, foot } = item
-    const { body } = row
-    if (body.type !== 'message') return
-    node.className = `message${mine ? ' mine' : ''}${first ? ' first' : ''}`
-    const bubble = h('div.bubble', { dir: 'auto' }, ...linked(body.text))
-    if (row.at > 0) bubble.title = exact(row.at)
-    bubble.classList.toggle('failed', row.state === 'failed')
-    put(node,
-      first && !mine && name && h('div.who', {},
-        h('span.avatar', { 'aria-hidden': 'true' }, initials(name)), name),
-      bubble,
-      body.masked && mine && h('div.foot', {}, t.masked),
-      foot && this.footer(row, foot))
-  }
-
-  private footer(row: Row, foot: Foot): HTMLElement {
-    const { act } = this
-    const key = row.key!
-    const long = row.error === 'too_large'
-    const link = (text: string, onclick: () => void): HTMLElement =>
-      h('button.link', { onclick }, text)
-    const node = h(`div.foot${foot.actions ? '.danger' : ''}`,
-      foot.actions ? { role: 'alert' } : {}, icon(foot.icon, 14), h('span', {}, foot.text))
-    if (foot.actions) {
-      node.append(link(long ? t.edit : t.retry, () => (long ? act.remove(key, true) : act.retry(key))),
-        link(t.delete, () => act.remove(key, false)))
-    }
-    return node
-  }
+function showPill(): void {
+  pill.hidden = atEnd
+  pill.ariaLabel = t.to_end
+  put(pill, icon(DOWN, 16), below > 0 && fill(t.new_below, below))
 }

@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 // The panel against a scripted server: what a visitor sees of refusals, news and signing out. Looks are in e2e/.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { create } from './panel'
+import en from '../i18n/widget.en.json'
 import type { Panel } from './context'
 
 type Frame = Record<string, unknown> & { type: string }
@@ -40,6 +40,12 @@ class Line {
   close(): void { /* nothing to tell */ }
 }
 
+const area = (tab?: boolean): Storage => (tab ? sessionStorage : localStorage)
+const recall = (name: string, tab?: boolean): never => JSON.parse(area(tab).getItem(name) ?? 'null') as never
+const remember = (name: string, value?: unknown, tab?: boolean): void => {
+  if (value) area(tab).setItem(name, JSON.stringify(value))
+  else area(tab).removeItem(name)
+}
 const settle = (ms = 50): Promise<unknown> => vi.advanceTimersByTimeAsync(ms)
 const box = (): HTMLTextAreaElement => root.querySelector('.composer textarea')!
 const shown = (spec: string): HTMLElement[] => [...root.querySelectorAll<HTMLElement>(spec)]
@@ -62,14 +68,17 @@ beforeEach(async () => {
   root = host.attachShadow({ mode: 'open' })
   const launcher = document.createElement('button')
   root.append(launcher)
+  // A panel is a module: each test has its own.
+  vi.resetModules()
+  const { create } = await import('./panel')
   panel = create({
-    base: 'http://x', options: { site: 'demo', locale: 'en' }, host, root, launcher, emit, unread,
+    base: 'http://x', locale: () => 'en', words: async () => en, longpoll: () => Promise.reject(), recall, remember, dress: () => undefined, options: { site: 'demo', locale: 'en' }, host, root, launcher, emit, unread,
     toggle: (open) => (open ? panel.show(true) : panel.hide()),
     config: {
       site: { key: 'demo', name: 'Shop' }, enabled: true, color: '#000000', position: 'right', greeting: {},
       fields: [], online: true,
     },
-  })
+  }, '', 'en', en)
   panel.show(true)
   await write('hello')
   socket.event(2, { type: 'assigned', agent: '2', name: 'Lin' })

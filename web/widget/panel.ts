@@ -1,411 +1,347 @@
 // The panel: fetched when someone reaches for the launcher. Decides which face to show and keeps it up to date.
 
 import type { Typing } from '../protocol/frames'
-import { Composer } from './composer'
-import type { Context, Panel } from './context'
+import { editWith } from './bubble'
+import {
+  adoptText, beginComposer, composer, fit, flush, focusComposer, restore, setText, speakComposer, text,
+} from './composer'
+import type { Context, Locale, Panel, Words } from './context'
 import { h, put } from './dom'
-import { drawClosed, drawQueue, header, receipt, selfTest, transcript } from './faces'
-import type { FaceActions } from './faces'
+import { drawClosed, drawQueue, header, receipt } from './faces'
+import { beginFiles, uploadFiles } from './files'
 import { form } from './forms'
-import { icon } from './icons'
-import { Log } from './log'
-import css from './panel.css?inline'
-import { Session } from './session'
+import { context, enter } from './here'
+import { CHECK, icon, SYNC } from './icons'
+import { clearLog, drawLog, drawTail, log, markNew, toEnd, toNew } from './log'
+import { menu, openMenu } from './menu'
+import {
+  begin, client, current, end, ended, fresh, identify, leaveMessage, offline, read, say, state, summary, thread, unavailable,
+} from './session'
 import { armSound, tone } from './sound'
-import { fill, locale, pickLocale, speak, t } from './text'
-import type { Locale } from './text'
-import { fullScreen, followTheme } from './viewport'
+import { fill, speak, t } from './text'
 
 const BANNER_MS = 2_000
 const TYPING_MS = 6_000
 const DRAW_MS = 20
-const GESTURES = ['pointerdown', 'keydown']
+/** Another tab may be showing a message: its read mark comes first then. */
+const TONE_MS = 400
 
-class View implements Panel {
-  private readonly session: Session
-  private readonly panel: HTMLElement
-  private readonly head = h('header')
-  private readonly banner = h('div.banner', { role: 'status', hidden: true })
-  private readonly middle = h('div.body')
-  private readonly menu = h('div.menu', { hidden: true })
-  private readonly log: Log
-  private readonly composer: Composer
-  private readonly started = Date.now()
-  private shown = false
-  private gone = false
-  private face = ''
-  private messaging = false
-  private answered: boolean
-  private lostAt = 0
-  private recoveredAt = 0
-  private announced = 0
-  private typist: { name: string; until: number } | undefined
-  private queued: ReturnType<typeof setTimeout> | undefined
-  private watcher: { destroy(): void } | undefined
-  private readonly answers: Record<string, string>
-  private readonly undo: (() => void)[] = []
-  private readonly acts: FaceActions = {
-    redraw: () => this.draw(),
-    leaveMessage: () => {
-      this.messaging = true
-      this.draw()
-      this.focus()
+const head = h('header')
+const banner = h('div.banner', { role: 'status', hidden: true })
+const middle = h('div.body')
+const panel = h('section.panel', { role: 'dialog', tabIndex: -1, hidden: true, onkeydown: pressed },
+  head, banner, middle, menu)
+const system = matchMedia('(prefers-color-scheme: dark)')
+const port = window.visualViewport
+const started = Date.now()
+/** Ends every listener of ours when the panel leaves the page. */
+const leaving = new AbortController()
+const answers: Record<string, string> = {}
+
+let shown = false
+let face = ''
+let headMark = ''
+let messaging = false
+let lostAt = 0
+let recoveredAt = 0
+let announced = 0
+let typist: { name: string; until: number } | undefined
+let queued: ReturnType<typeof setTimeout> | undefined
+let watcher: { destroy(): void; onclose?: () => void } | undefined
+
+export function create(from: Context, css: string, language: Locale, words: Words): Panel {
+  enter(from)
+  const { root, options, recall } = context
+  context.dress(css)
+  speak(language, words)
+  Object.assign(answers, recall('form'), options.attributes)
+  begin({
+    changed: later,
+    restore: (back, why) => restore(back, why),
+    // Another tab's draft, and whether it is open or closed there.
+    shared: (name) => {
+      if (name === 'draft') adoptText()
+      if (name === 'shown') context.toggle(!!recall(name), false)
     },
-    fresh: () => {
-      this.session.fresh()
-      this.draw()
-      this.focus()
-    },
-  }
+  })
+  editWith(restore)
+  beginComposer((said) => {
+    say(said, known())
+    toEnd()
+  })
+  beginFiles(fit)
+  root.append(panel)
+  listen()
+  followTheme()
+  fullScreen()
+  if (current) client.start()
+  draw()
+  return { show, hide, compose, update, destroy }
+}
 
-  constructor(private readonly context: Context) {
-    const { root, config, options } = context
-    const sheet = new CSSStyleSheet()
-    sheet.replaceSync(css)
-    root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet]
-    const session = this.session = new Session(context, () => this.later(),
-      (text, why) => this.composer.restore(text, why && fill(t.failed_blocked, why)),
-      (name, value) => this.shared(name, value))
-    this.answers = JSON.parse(session.recall('form') ?? '{}') as Record<string, string>
-    Object.assign(this.answers, options.attributes)
-    this.answered = config.fields.length === 0 || session.recall('answered') !== null
-    this.log = new Log({
-      retry: (key) => session.client.retry(key),
-      remove: (key, edit) => {
-        const text = session.client.discard(key)
-        if (edit && text) this.composer.restore(text)
-      },
-      redraw: () => this.drawChat(),
-    })
-    this.composer = new Composer({
-      send: (text) => this.say(text),
-      typing: (on) => {
-        if (session.state === 'active') session.client.typing(session.current!, on)
-      },
-      draft: (text) => session.remember('draft', text),
-      limit: () => session.client.limits.text_bytes,
-    })
-    this.panel = h('section.panel', { role: 'dialog', tabIndex: -1, hidden: true },
-      this.head, this.banner, this.middle, this.menu)
-    root.append(this.panel)
-    this.composer.text = session.recall('draft') ?? ''
-    this.listen()
-    if (session.current) session.start()
-    this.draw()
-  }
-
-  show(focus: boolean): void {
-    if (this.shown) return
-    const { session, log, panel } = this
-    this.shown = true
-    panel.hidden = false
-    session.start()
-    this.open('1')
-    const { thread } = session
-    log.newFrom = thread?.rows.find((row) =>
-      row.body.type === 'message' && row.from.kind === 'agent' && (row.seq ?? 0) > thread.seen)?.seq ?? 0
-    this.draw()
-    log.toNew()
-    if (focus && !matchMedia('(pointer: coarse)').matches) this.focus()
-    const Watcher = (window as { CloseWatcher?: new () => { destroy(): void; onclose: () => void } }).CloseWatcher
-    if (Watcher && innerWidth < 480) {
-      const watcher = this.watcher = new Watcher()
-      watcher.onclose = () => this.context.toggle(false)
-    }
-  }
-
-  hide(): void {
-    this.watcher?.destroy()
-    const inside = this.context.root.activeElement !== null
-    this.shown = false
-    this.panel.hidden = true
-    this.menu.hidden = true
-    this.log.newFrom = 0
-    this.composer.flush()
-    this.open(undefined)
-    if (inside) this.context.launcher.focus()
-    this.draw()
-  }
-
-  compose(text: string): void {
-    this.messaging = false
-    if (text) this.composer.text = text
-    this.draw()
-    this.focus()
-  }
-
-  update(): void {
-    const { options } = this.context
-    followTheme(this.context)()
-    Object.assign(this.answers, options.attributes)
-    speak(wishedLocale(this.context))
-    this.log.clear()
-    this.composer.speak()
-    this.face = ''
-    this.draw()
-  }
-
-  destroy(clear: boolean): void {
-    this.gone = true
-    this.composer.flush()
-    this.session.destroy(clear)
-    for (const undo of this.undo) undo()
-    this.panel.remove()
-  }
-
-  // For the other tabs, and for the next page in this one.
-  private open(value: string | undefined): void {
-    this.session.remember('shown', value)
-    try {
-      sessionStorage.setItem(`kefu:${this.context.options.site}:shown`, value ?? '')
-    } catch { /* storage is off */ }
-  }
-
-  private focus(): void {
-    const first = this.middle.querySelector<HTMLElement>('form :is(input,select,textarea)')
-    if (first) first.focus()
-    else if (this.composer.element.isConnected && !this.composer.element.hidden) this.composer.focus()
-    else this.panel.focus()
-  }
-
-  private listen(): void {
-    const { session, context, composer, undo } = this
-    const { client } = session
-    const on = (target: EventTarget, type: string, act: () => void): void => {
-      target.addEventListener(type, act, { passive: true, capture: true })
-      undo.push(() => target.removeEventListener(type, act, true))
-    }
-    on(window, 'pagehide', () => {
-      composer.flush()
-      session.pause()
-    })
-    on(window, 'pageshow', () => { if (this.shown || session.current) session.start() })
-    on(window, 'online', () => client.hurry())
-    on(window, 'offline', () => this.later())
-    on(window, 'focus', () => this.later())
-    on(document, 'visibilitychange', () => {
-      if (!document.hidden) client.hurry()
-      this.later()
-    })
-    for (const gesture of GESTURES) on(window, gesture, armSound)
-    this.panel.addEventListener('keydown', (event) => {
-      if (event.key !== 'Escape' || event.isComposing) return
-      // Else it would also count as "back" and close the panel under the menu.
-      event.preventDefault()
-      if (this.menu.hidden) context.toggle(false)
-      else this.openMenu()
-    })
-    client.on('typing', (frame) => this.heardTyping(frame))
-    client.on('event', (event) => {
-      if (event.from.kind !== 'agent') return
-      this.typist = undefined
-      // What came before this page is history, not news.
-      if (event.type !== 'message' || event.at < this.started + client.skew) return
-      context.emit('message', { text: event.text, at: event.at })
-      // Another tab may be showing it: its read mark comes first then.
-      if (client.leads && !session.recall('mute')) setTimeout(() => {
-        if (client.thread(event.conversation).seen < event.seq) tone()
-      }, 400)
-    })
-    client.on('opened', ({ conversation }) => context.emit('conversation', conversation))
-    client.on('stopped', (code) => context.emit('error', new Error(code)))
-    client.on('state', (state) => {
-      const now = Date.now()
-      if (state === 'open' && this.lostAt > 0 && now - this.lostAt > BANNER_MS) this.recoveredAt = now
-      this.lostAt = state === 'open' || state === 'idle' ? 0 : this.lostAt || now
-    })
-    const clock = setInterval(() => { if (this.shown) this.draw() }, 1_000)
-    undo.push(() => clearInterval(clock), fullScreen(this.panel), followTheme(context))
-  }
-
-  // Another tab's draft, and whether it is open or closed there.
-  private shared(name: string, value: string | null): void {
-    if (name === 'draft') this.composer.adopt(value ?? '')
-    if (name === 'shown') this.context.toggle(value !== null, false)
-    if (name === 'answered') this.answered = value !== null
-  }
-
-  private heardTyping({ conversation, from, on }: Typing): void {
-    if (conversation !== this.session.current || from.kind !== 'agent') return
-    const name = this.session.summary?.agent_name ?? t.agent
-    this.typist = on ? { name, until: Date.now() + TYPING_MS } : undefined
-    this.later()
-  }
-
-  private later(): void {
-    this.queued ??= setTimeout(() => this.draw(), DRAW_MS)
-  }
-
-  private say(text: string): void {
-    const { session, log } = this
-    if (session.state === 'closed') session.fresh()
-    session.say(text, this.known(), locale)
-    log.toEnd()
-  }
-
-  /** Answers to the site's questions, as far as they are given. */
-  private known(): Record<string, string> {
-    const names = ['name', ...this.context.config.fields.map((field) => field.name)]
-    return Object.fromEntries(Object.entries(this.answers)
-      .filter(([name, value]) => names.includes(name) && value.trim() !== ''))
-  }
-
-  // — drawing —
-
-  private draw(): void {
-    clearTimeout(this.queued)
-    this.queued = undefined
-    // Nothing may be remembered after a sign-out.
-    if (this.gone) return
-    const { session, context: { config } } = this
-    const { state, offline } = session
-    const away = !config.online && state === 'new'
-    const face = offline ? `kept ${offline}`
-      : this.messaging || away ? 'message'
-        : state === 'new' && !this.answered ? 'form' : 'chat'
-    this.drawHead()
-    this.drawBanner()
-    if (face + locale !== this.face) {
-      this.face = face + locale
-      this.drawFace(face)
-    }
-    if (face === 'chat') this.drawChat()
-    this.drawUnread()
-  }
-
-  private drawHead(): void {
-    const { head, session, context: { config, toggle } } = this
-    const talking = session.state === 'active'
-    const site = config.site.name
-    const name = (talking && session.summary?.agent_name) || site
-    const online = config.online || talking
-    const mark = `${name} ${online} ${locale}`
-    if (head.dataset['mark'] === mark) return
-    head.dataset['mark'] = mark
-    this.panel.setAttribute('aria-label', site)
-    put(head, ...header(name, site, online, () => this.openMenu(), () => toggle(false)))
-  }
-
-  private openMenu(): void {
-    const { session, menu, context: { base, options } } = this
-    menu.hidden = !menu.hidden
-    if (menu.hidden) return this.focus()
-    const item = (text: string, act: () => void): HTMLElement => h('button', {
-      role: 'menuitem', onclick: () => {
-        menu.hidden = true
-        act()
-      },
-    }, text)
-    const mute = session.recall('mute')
-    const test = h('p', { role: 'status' })
-    put(menu, h('div', { role: 'menu' },
-      item(mute ? t.sound_on : t.sound_off, () => session.remember('mute', mute ? undefined : '1')),
-      item(t.menu_lang, () => {
-        session.remember('locale', locale === 'en' ? 'zh-CN' : 'en')
-        this.update()
-      }),
-      session.summary && item(t.transcript, () => transcript(session)),
-      session.state === 'active' && item(t.menu_end, () => session.leave()),
-      h('button', {
-        role: 'menuitem', onclick: () =>
-          void selfTest(test, session, new URL(`/v1/sites/${encodeURIComponent(options.site)}/widget`, base)),
-      }, t.link_test)), test)
-    menu.querySelector('button')!.focus()
-  }
-
-  private drawBanner(): void {
-    const { banner, session } = this
-    const now = Date.now()
-    const lost = this.lostAt > 0 && now - this.lostAt > BANNER_MS
-    const good = now - this.recoveredAt < BANNER_MS
-    const text = session.client.state === 'stopped' ? ''
-      : !navigator.onLine ? t.no_network
-        : lost ? t.reconnecting
-          : session.unavailable ? t.unavailable : good ? t.connected : ''
-    banner.hidden = !text
-    banner.classList.toggle('good', text === t.connected)
-    if (banner.textContent !== text) put(banner, text && icon(text === t.connected ? 'check' : 'sync', 16), text)
-  }
-
-  private drawFace(face: string): void {
-    const { context: { config }, middle, session, answers } = this
-    if (face === 'chat') return middle.replaceChildren(this.log.element, this.composer.element)
-    if (face.startsWith('kept')) return put(middle, receipt(session))
-    const message = face === 'message'
-    if (message && this.composer.text) answers['_text'] ??= this.composer.text
-    put(middle, form({
-      fields: config.fields, message, values: answers,
-      intro: message ? t.message_intro : t.form_intro,
-      submit: message ? t.message_send : t.start,
-      onchange: () => session.remember('form', JSON.stringify(answers)),
-      onsubmit: () => (message ? this.sendMessage() : this.startChat()),
-      ...(message && config.online ? {
-        onback: () => {
-          this.messaging = false
-          this.draw()
-          this.focus()
-        },
-      } : {}),
-    }))
-  }
-
-  private startChat(): void {
-    this.answered = true
-    this.session.remember('answered', '1')
-    this.draw()
-    this.focus()
-  }
-
-  private sendMessage(): void {
-    const { answers, session } = this
-    const text = [answers['_text'], answers['_contact']].map((part) => part?.trim()).filter(Boolean).join('\n\n')
-    this.messaging = false
-    delete answers['_text']
-    session.remember('form', JSON.stringify(answers))
-    this.composer.text = ''
-    session.start()
-    session.leaveMessage(text, this.known(), locale)
-  }
-
-  private drawChat(): void {
-    const { session, log, composer, context: { config } } = this
-    const { state, client, ended } = session
-    log.draw(session, config.greeting, Date.now() + client.skew)
-    if (session.current) {
-      if (this.shown && !document.hidden && document.hasFocus()) session.read()
-      else client.seen(session.current, false)
-    }
-    const stopped = client.state === 'stopped'
-    composer.element.hidden = state === 'closed' || stopped
-    if (this.typist && Date.now() > this.typist.until) this.typist = undefined
-    if (stopped) {
-      log.foot(`stopped ${locale}`, h('p.line', { role: 'alert' }, ended === 'protocol' ? t.reload : t.stopped))
-    } else if (state === 'waiting') drawQueue(log, session, this.acts)
-    else if (state === 'closed') drawClosed(log, session, this.acts)
-    else if (this.typist) {
-      log.foot('typing', h('div.dots', { role: 'status', 'aria-label': fill(t.typing, this.typist.name) },
-        h('i'), h('i'), h('i')))
-    } else log.foot('')
-  }
-
-  private drawUnread(): void {
-    const { session, context } = this
-    const { thread } = session
-    const unread = (!this.shown && thread?.unread((from) => from.kind === 'visitor')) || 0
-    if (unread === this.announced) return
-    this.announced = unread
-    const last = thread?.rows.findLast((row) => row.body.type === 'message' && row.from.kind === 'agent')
-    context.unread(unread, last?.body.type === 'message' ? last.body.text.slice(0, 120) : '')
+function show(focused: boolean): void {
+  shown = true
+  panel.hidden = false
+  client.start()
+  remember('1')
+  const it = thread()
+  markNew(it?.rows.find(({ body, from, seq = 0 }) =>
+    body.type === 'message' && from.kind === 'agent' && seq > it.seen)?.seq)
+  draw()
+  toNew()
+  if (focused && !matchMedia('(pointer: coarse)').matches) focus()
+  const { CloseWatcher } = window as { CloseWatcher?: new () => NonNullable<typeof watcher> }
+  if (CloseWatcher && innerWidth < 480) {
+    watcher = new CloseWatcher()
+    watcher.onclose = () => context.toggle(false)
   }
 }
 
-function wishedLocale({ options }: Context): Locale {
-  let chosen: string | null = null
-  try { chosen = localStorage.getItem(`kefu:${options.site}:locale`) } catch { /* storage is off */ }
-  return pickLocale(chosen, options.locale, ...navigator.languages)
+function hide(): void {
+  watcher?.destroy()
+  const inside = context.root.activeElement
+  shown = false
+  panel.hidden = menu.hidden = true
+  markNew()
+  flush()
+  remember()
+  if (inside) context.launcher.focus()
+  draw()
 }
 
-export function create(context: Context): Panel {
-  speak(wishedLocale(context))
-  return new View(context)
+function compose(words: string): void {
+  messaging = false
+  if (words) setText(words)
+  draw()
+  focus()
+}
+
+async function update(): Promise<void> {
+  const wish = context.locale()
+  followTheme()
+  Object.assign(answers, context.options.attributes)
+  identify()
+  speak(wish, await context.words(wish))
+  clearLog()
+  speakComposer()
+  face = headMark = ''
+  draw()
+}
+
+function destroy(clear: boolean): void {
+  flush()
+  leaving.abort()
+  clearTimeout(queued)
+  end(clear)
+  panel.remove()
+}
+
+/** For the other tabs, and for the next page in this one. */
+function remember(value?: string): void {
+  context.remember('shown', value)
+  context.remember('shown', value, true)
+}
+
+function focus(): void {
+  const first = middle.querySelector<HTMLElement>('form :is(input,select,textarea)')
+  if (first) first.focus()
+  else if (composer.isConnected && !composer.hidden) focusComposer()
+  else panel.focus()
+}
+
+function pressed(event: KeyboardEvent): void {
+  if (event.key !== 'Escape' || event.isComposing) return
+  // Else it would also count as "back" and close the panel under the menu.
+  event.preventDefault()
+  if (menu.hidden) context.toggle(false)
+  else more()
+}
+
+function more(): void {
+  if (!openMenu(update)) focus()
+}
+
+function leave(): void {
+  messaging = true
+  draw()
+  focus()
+}
+
+function again(): void {
+  fresh()
+  draw()
+  focus()
+}
+
+function followTheme(): void {
+  const { options: { theme = 'auto' }, host } = context
+  host.dataset['theme'] = theme === 'auto' ? (system.matches ? 'dark' : 'light') : theme
+}
+
+/** On a phone the panel is the visible part of the screen, keyboard or not. */
+function fullScreen(): void {
+  const small = innerWidth < 480
+  const { style } = panel
+  style.top = small && port ? `${port.offsetTop}px` : ''
+  style.height = small && port ? `${port.height}px` : ''
+  panel.ariaModal = `${small}`
+}
+
+function listen(): void {
+  const { signal } = leaving
+  const on = (target: EventTarget | null, types: string, act: () => void): void => {
+    for (const type of types.split(' ')) target?.addEventListener(type, act, { passive: true, capture: true, signal })
+  }
+  on(window, 'pagehide', () => {
+    flush()
+    client.stop()
+  })
+  on(window, 'pageshow', () => { if (shown || current) client.start() })
+  on(window, 'online', () => client.hurry())
+  on(window, 'offline focus', later)
+  on(document, 'visibilitychange', () => {
+    if (!document.hidden) client.hurry()
+    later()
+  })
+  on(window, 'pointerdown keydown', armSound)
+  on(system, 'change', followTheme)
+  on(port, 'resize scroll', () => requestAnimationFrame(fullScreen))
+  client.on('typing', heardTyping)
+  client.on('event', (event) => {
+    if (event.from.kind !== 'agent') return
+    typist = undefined
+    // What came before this page is history, not news.
+    if (event.type !== 'message' || event.at < started + client.skew) return
+    context.emit('message', { text: event.text, at: event.at })
+    if (client.leads && !context.recall('mute')) setTimeout(() => {
+      if (client.thread(event.conversation).seen < event.seq) tone()
+    }, TONE_MS)
+  })
+  client.on('opened', ({ conversation }) => context.emit('conversation', conversation))
+  client.on('stopped', (code) => context.emit('error', new Error(code)))
+  client.on('state', (now) => {
+    const up = now === 'open'
+    if (up && isLost()) recoveredAt = Date.now()
+    lostAt = up || now === 'idle' ? 0 : lostAt || Date.now()
+  })
+  const clock = setInterval(() => { if (shown) draw() }, 1_000)
+  signal.onabort = () => clearInterval(clock)
+}
+
+function isLost(): boolean {
+  return lostAt > 0 && Date.now() - lostAt > BANNER_MS
+}
+
+function heardTyping({ conversation, from, on }: Typing): void {
+  if (conversation !== current || from.kind !== 'agent') return
+  typist = on ? { name: summary()?.agent_name ?? t.agent, until: Date.now() + TYPING_MS } : undefined
+  later()
+}
+
+function later(): void {
+  queued ??= setTimeout(draw, DRAW_MS)
+}
+
+/** Answers to the site's questions, as far as they are given. */
+function known(): Record<string, string> {
+  const names = ['name', ...context.config.fields.map(({ name }) => name)]
+  return Object.fromEntries(names.flatMap((name) => (answers[name]?.trim() ? [[name, answers[name]]] : [])))
+}
+
+// — drawing —
+
+function draw(): void {
+  clearTimeout(queued)
+  queued = undefined
+  // Nothing may be remembered after a sign-out.
+  if (leaving.signal.aborted) return
+  const { config, recall } = context
+  const isNew = state() === 'new'
+  const next = offline ?? (messaging || (isNew && !config.online) ? 'message'
+    : isNew && config.fields.length > 0 && !recall('answered') ? 'form' : 'chat')
+  drawHead()
+  drawBanner()
+  if (next !== face) drawFace(face = next)
+  if (face === 'chat') drawChat()
+  drawUnread()
+  uploadFiles()
+}
+
+function drawHead(): void {
+  const { config: { site, online }, toggle } = context
+  const talking = state() === 'active'
+  const name = (talking && summary()?.agent_name) || site.name
+  const mark = `${name} ${online || talking}`
+  if (headMark === mark) return
+  headMark = mark
+  panel.ariaLabel = site.name
+  put(head, ...header(name, online || talking, more, () => toggle(false)))
+}
+
+function drawBanner(): void {
+  const good = Date.now() - recoveredAt < BANNER_MS
+  const words = client.state === 'stopped' ? ''
+    : !navigator.onLine ? t.no_network
+      : isLost() ? t.reconnecting
+        : unavailable ? t.unavailable : good ? t.connected : ''
+  const connected = words === t.connected
+  banner.hidden = !words
+  banner.classList.toggle('good', connected)
+  if (banner.textContent !== words) put(banner, words && icon(connected ? CHECK : SYNC, 16), words)
+}
+
+function drawFace(next: string): void {
+  const { config: { fields, online }, remember: keep } = context
+  if (next === 'chat') return put(middle, log, composer)
+  if (offline) return put(middle, receipt())
+  const message = next === 'message'
+  if (message && text()) answers['_text'] ??= text()
+  put(middle, form({
+    fields, message, values: answers,
+    intro: message ? t.message_intro : t.form_intro,
+    submit: message ? t.message_send : t.start,
+    onchange: () => keep('form', answers),
+    onsubmit: message ? sendMessage : () => {
+      keep('answered', '1')
+      compose('')
+    },
+    onback: message && online && (() => compose('')),
+  }))
+}
+
+function sendMessage(): void {
+  const words = [answers['_text'], answers['_contact']].map((part) => part?.trim()).filter(Boolean).join('\n\n')
+  messaging = false
+  delete answers['_text']
+  context.remember('form', answers)
+  setText('')
+  client.start()
+  leaveMessage(words, known())
+}
+
+function drawChat(): void {
+  const now = state()
+  drawLog()
+  if (current) {
+    if (shown && !document.hidden && document.hasFocus()) read()
+    else client.seen(current, false)
+  }
+  const stopped = client.state === 'stopped'
+  composer.hidden = now === 'closed' || stopped
+  if (typist && Date.now() > typist.until) typist = undefined
+  if (stopped) drawTail(now, h('p.line', { role: 'alert' }, ended === 'protocol' ? t.reload : t.stopped))
+  else if (now === 'waiting') drawQueue(leave)
+  else if (now === 'closed') drawClosed(again)
+  else if (typist) {
+    drawTail('typing', h('div.dots', { role: 'status', ariaLabel: fill(t.typing, typist.name) }, h('i'), h('i'), h('i')))
+  } else drawTail('')
+}
+
+function drawUnread(): void {
+  const it = thread()
+  const unread = (!shown && it?.unread((from) => from.kind === 'visitor')) || 0
+  if (unread === announced) return
+  announced = unread
+  const last = it?.rows.findLast(({ body, from }) => body.type === 'message' && from.kind === 'agent')?.body
+  context.unread(unread, last?.type === 'message' ? (last.text || last.file?.name)?.slice(0, 120) : '')
 }

@@ -1,36 +1,22 @@
 // Words, times and initials. There is one panel on a page, so there is one language: `t` is its table.
 
-import en from '../i18n/widget.en.json'
-import zh from '../i18n/widget.zh-CN.json'
-import type { Label } from './context'
+import type { Label, Locale, Words } from './context'
 
-export type Table = typeof en
-export type Locale = 'zh-CN' | 'en'
+export let locale: Locale
+export let t: Words
 
-export let locale: Locale = 'zh-CN'
-export let t: Table = zh
-
-export function speak(wish: Locale): void {
-  locale = wish
-  t = wish === 'en' ? en : zh
-}
-
-/** The visitor's choice, the page's, the browser's, then Chinese. */
-export function pickLocale(...wishes: (string | null | undefined)[]): Locale {
-  for (const wish of wishes) {
-    if (/^zh/i.test(wish ?? '')) return 'zh-CN'
-    if (/^en/i.test(wish ?? '')) return 'en'
-  }
-  return 'zh-CN'
+export function speak(language: Locale, words: Words): void {
+  locale = language
+  t = words
 }
 
 /** A sentence with its one hole filled. */
 export function fill(sentence: string, value: string | number): string {
-  return sentence.replace(/\{\w+\}/, () => String(value))
+  return sentence.replace(/\{\w+\}/, () => `${value}`)
 }
 
-export function label(of: Label | undefined): string | undefined {
-  return of && (of[locale] ?? of[locale.slice(0, 2)] ?? Object.values(of)[0])
+export function label(of: Label = {}): string | undefined {
+  return of[locale] ?? of[locale.slice(0, 2)] ?? Object.values(of)[0]
 }
 
 function format(at: number, how: Intl.DateTimeFormatOptions): string {
@@ -38,12 +24,10 @@ function format(at: number, how: Intl.DateTimeFormatOptions): string {
 }
 
 /** `Today 14:03`, `Yesterday 14:03`, `3 Nov 14:03`. */
-export function when(at: number, now = Date.now()): string {
-  const day = (ms: number): number => new Date(ms).setHours(0, 0, 0, 0)
-  const days = Math.round((day(now) - day(at)) / 86_400_000)
-  const year = new Date(at).getFullYear() === new Date(now).getFullYear() ? undefined : 'numeric'
-  const date = days === 0 ? t.today : days === 1 ? t.yesterday
-    : format(at, { month: 'short', day: 'numeric', year })
+export function when(at: number): string {
+  const ago = (days: number): boolean =>
+    new Date(Date.now() - days * 86_400_000).toDateString() === new Date(at).toDateString()
+  const date = ago(0) ? t.today : ago(1) ? t.yesterday : format(at, { month: 'short', day: 'numeric' })
   return `${date} ${clock(at)}`
 }
 
@@ -57,8 +41,10 @@ export function exact(at: number): string {
 
 /** First Han character or two initials. */
 export function initials(name: string): string {
-  const han = /\p{Script=Han}/u.exec(name)
-  if (han) return han[0]
-  const [one, two] = name.trim().split(/\s+/)
-  return ((one?.[0] ?? '?') + (two?.[0] ?? '')).toUpperCase()
+  const words = name.trim().split(/\s+/, 2)
+  return /\p{Script=Han}/u.exec(name)?.[0] ?? words.map((word) => word[0] ?? '?').join('').toUpperCase()
+}
+
+export function megabytes(bytes: number): string {
+  return `${Math.max(0.1, Math.round(bytes / 104_857.6) / 10)} MB`
 }
