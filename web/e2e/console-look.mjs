@@ -2,7 +2,8 @@
 // accessibility checker and a layout lint; the third language is English made longer. How they behave is in console.mjs.
 // KEFU_TOUR=zh,en,xa picks languages.
 import assert from 'node:assert/strict'
-import { checker, label, picture, shots, signIn, startBrowser, startDesk, until } from './desk.mjs'
+import { checker, shots, startBrowser } from './browser.mjs'
+import { label, picture, signIn, startDesk, until } from './desk.mjs'
 import { accessibility, focus, layout } from './lint.mjs'
 
 const WIDTHS = [[1440, 900], [1024, 768], [720, 450], [390, 844]]
@@ -118,6 +119,12 @@ async function answering(face, dialog, page) {
   await row(page, 'Maximiliane').click()
   await page.locator('.item .file').waitFor()
   await face('hard-files')
+  await page.keyboard.press('Escape')
+  await page.keyboard.press('[')
+  await page.locator('.pane.narrow').waitFor()
+  await face('narrow', { wide: false })
+  await page.keyboard.press('[')
+  await page.locator('.pane.narrow').waitFor({ state: 'detached' })
   await page.keyboard.press('Escape')
   await dialog('closing', () => page.keyboard.press('e'))
 }

@@ -2,7 +2,8 @@
 // How its pages look is in console-look.mjs.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { PASSWORD, checker, label, picture, setStatus, shots, signIn, startBrowser, startDesk, until } from './desk.mjs'
+import { checker, shots, startBrowser } from './browser.mjs'
+import { PASSWORD, label, picture, setStatus, signIn, startDesk, until } from './desk.mjs'
 
 const THREAD = 5_000
 const FRAMES_MOST = 60
@@ -23,7 +24,7 @@ const widget = {
 const desk = await startDesk(widget, {
   KEFU__LIMITS__FILE_BYTES: '200000', KEFU__LIMITS__MESSAGES_PER_SECOND: '100000', KEFU__LIMITS__MESSAGES_BURST: '100000',
 })
-const { browser, problems, open, watch } = await startBrowser(desk.base)
+const { browser, problems, watch } = await startBrowser(desk.base)
 const check = checker(browser, 'console', 4)
 const lin = await desk.hire('lin', '林悦', { capacity: 100, skills: [{ name: 'refund', level: 4 }] })
 await desk.hire('mei', 'Mei Anderson-Wu', { capacity: 0, skills: [{ name: '退换货', level: 5 }, { name: 'english', level: 3 }] })

@@ -1,16 +1,10 @@
-// What the console's suites share: a browser whose every complaint is kept, people over the API, pictures.
+// What the console's suites share: a server with people, over the API; the gestures of an agent; a made-up picture.
 import assert from 'node:assert/strict'
-import { mkdirSync } from 'node:fs'
 import { crc32, deflateSync } from 'node:zlib'
-import { chromium } from 'playwright-core'
+import { DEADLINE_MS } from './browser.mjs'
 import { Agent, launch } from './server.mjs'
 
 export const PASSWORD = 'a long test password 1'
-/** A busy machine is no failure, a thing that never comes is. */
-export const DEADLINE_MS = 20_000
-export const shots = new URL('../../target/screenshots/', import.meta.url).pathname
-mkdirSync(shots, { recursive: true })
-
 export const label = (zh, en) => ({ 'zh-CN': zh, en })
 
 /** Asks until `what` answers something; the last answer is in the failure. */
@@ -149,42 +143,6 @@ class Visitor {
   }
 }
 
-/** Chromium; `problems` holds whatever a page wrote to its log, was refused or violated. */
-export async function startBrowser(base) {
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  })
-  const problems = []
-  async function watch(page) {
-    page.setDefaultTimeout(DEADLINE_MS)
-    const note = (text) => {
-      if (!page.context().expectErrors) problems.push(`${new URL(page.url() || base).pathname}: ${text}`)
-    }
-    page.on('console', (m) => { if (['error', 'warning'].includes(m.type())) note(m.text()) })
-    page.on('pageerror', (error) => note(error.message))
-    page.on('response', (r) => { if (r.status() === 404) note(`404 ${r.url()}`) })
-    await page.addInitScript(() => {
-      addEventListener('securitypolicyviolation', (e) => {
-        // eslint-disable-next-line no-console
-        console.error(`CSP: ${e.violatedDirective} ${e.blockedURI} ${e.sourceFile}:${e.lineNumber}`)
-      })
-    })
-    return page
-  }
-  async function open(path, options = {}) {
-    const { context: given, ...rest } = options
-    const context = given ?? await browser.newContext({
-      viewport: { width: 1440, height: 900 }, locale: 'zh-CN', timezoneId: 'Asia/Shanghai', ...rest,
-    })
-    const page = await watch(await context.newPage())
-    await page.goto(base + path)
-    return page
-  }
-  return { browser, problems, open, watch }
-}
-
 export async function signIn(page, login, password = PASSWORD) {
   await page.locator('input[name=login]').fill(login)
   await page.locator('input[name=password]').fill(password)
@@ -197,28 +155,4 @@ export async function setStatus(page, words) {
   await page.locator('.rail .me').click()
   await page.getByRole('menuitem', { name: words, exact: true }).click()
   await page.locator(`.rail .me[aria-label*="${words}"]`).waitFor()
-}
-
-/** Runs checks; where one fails, every open page is kept as a picture. The suite goes on and fails at its end, or at once
- * when `most` have failed. */
-export function checker(browser, name, most = 1) {
-  const failed = []
-  const check = async (what, act) => {
-    const start = Date.now()
-    try {
-      await act()
-    } catch (error) {
-      const pages = browser.contexts().flatMap((context) => context.pages())
-      for (const [n, page] of pages.entries()) {
-        await page.screenshot({ path: `${shots}${name}-failed-${failed.length}-${n}.png` }).catch(() => undefined)
-      }
-      process.stdout.write(`not ok  ${what}: ${error.stack}\n`)
-      failed.push(what)
-      if (failed.length >= most) throw new Error(`failed: ${failed.join('; ')}`)
-      return
-    }
-    process.stdout.write(`ok  ${what} (${((Date.now() - start) / 1000).toFixed(1)} s)\n`)
-  }
-  check.failed = failed
-  return check
 }

@@ -5,7 +5,7 @@ const axe = readFileSync(new URL('../node_modules/axe-core/axe.min.js', import.m
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
 
 /** Sentences on what axe finds wrong; through the debugger, because the page runs no foreign script. */
-export async function accessibility(page) {
+export async function accessibility(page, part = 'html') {
   const cdp = await page.context().newCDPSession(page)
   const run = async (expression) => {
     const { result, exceptionDetails } = await cdp.send('Runtime.evaluate', {
@@ -15,7 +15,7 @@ export async function accessibility(page) {
     return result.value
   }
   await run(`${axe};0`)
-  const found = await run(`axe.run(document, { runOnly: ${JSON.stringify(RULES)}, resultTypes: ['violations'] })
+  const found = await run(`axe.run('${part}', { runOnly: ${JSON.stringify(RULES)}, resultTypes: ['violations'] })
     .then((r) => r.violations.flatMap((v) => v.nodes.map((n) => v.id + ': ' + n.html.slice(0, 160)
       + ' ' + (n.any[0]?.message ?? '').slice(0, 120))))`)
   await cdp.detach()

@@ -1,7 +1,8 @@
 // The main job, seen in a browser: `node e2e/story.mjs` (KEFU_BIN names the program). A visitor and an agent talk, the
 // policy decides who answers, is swapped while they talk, the agent closes, the report is on the page, the visitor rates.
 import assert from 'node:assert/strict'
-import { checker, label, setStatus, shots, signIn, startBrowser, startDesk, until } from './desk.mjs'
+import { checker, shots, startBrowser } from './browser.mjs'
+import { label, setStatus, signIn, startDesk, until } from './desk.mjs'
 
 const SHIPPED = { skill: 0.3, load: 0.4, quality: 0.3 }
 const SKILLED = { skill: 0.8, load: 0.1, quality: 0.1 }
@@ -34,7 +35,9 @@ function score({ skills, active, capacity, quality }, weights) {
 }
 
 const desk = await startDesk(widget)
-const { browser, problems, open } = await startBrowser(desk.base)
+const { browser, problems, open } = await startBrowser(desk.base, {
+  viewport: { width: 1440, height: 900 }, locale: 'zh-CN', timezoneId: 'Asia/Shanghai',
+})
 const check = checker(browser, 'story')
 const shot = (page, name) => page.screenshot({ path: `${shots}story-${name}.png` })
 const inside = (page) => page.locator('#kefu-widget')

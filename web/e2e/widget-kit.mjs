@@ -1,14 +1,10 @@
-// What the widget's suites share: a browser whose every complaint is kept, pictures with what an accessibility checker
-// and a layout lint say about them, and the few gestures of a visitor.
+// What the widget's suites share: pictures with what an accessibility checker and a layout lint say about them, and the
+// few gestures of a visitor.
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync } from 'node:fs'
-import { chromium } from 'playwright-core'
+import { DEADLINE_MS, checker, shots, startBrowser as browse } from './browser.mjs'
+import { accessibility } from './lint.mjs'
 
-/** A busy machine is no failure, a thing that never comes is. */
-export const DEADLINE_MS = 20_000
-const shots = new URL('../../target/screenshots/', import.meta.url).pathname
-const axe = readFileSync(new URL('../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
-const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
+export { DEADLINE_MS }
 
 export const inside = (page) => page.locator('#kefu-widget')
 export const launcher = (page) => inside(page).locator('.launcher')
@@ -44,67 +40,20 @@ export async function begin(page, name = '王小姐', email = 'wang@example.com'
 }
 
 export async function startBrowser(base, name) {
-  mkdirSync(shots, { recursive: true })
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  })
-  const problems = []
-  const watch = (page, path) => {
-    page.setDefaultTimeout(DEADLINE_MS)
-    page.on('console', (m) => {
-      if (m.type() === 'error' && !page.context().expectErrors) problems.push(`${path}: ${m.text()}`)
-    })
-    page.on('pageerror', (e) => problems.push(`${path}: ${e.message}`))
-    return page
-  }
+  const { browser, problems, open, watch } =
+    await browse(base, { strict: false, viewport: { width: 1280, height: 800 } })
   return {
     browser,
+    open,
     watch,
-    async open(path, options = {}) {
-      const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
-      const page = watch(await context.newPage(), path)
-      await page.goto(path.startsWith('http') ? path : base + path)
-      return page
-    },
+    check: checker(browser, name),
     async shot(page, file) {
       await page.screenshot({ path: `${shots}${file}.png` })
-      for (const wrong of [...await accessibility(page), ...await layout(page)]) problems.push(`${file}: ${wrong}`)
-    },
-    /** Runs one check; where it fails, every open page is kept as a picture. */
-    async check(what, act) {
-      try {
-        await act()
-      } catch (error) {
-        process.stdout.write(`not ok  ${name}: ${what}\n`)
-        const pages = browser.contexts().flatMap((context) => context.pages())
-        for (const [n, page] of pages.entries()) {
-          await page.screenshot({ path: `${shots}failed-${name}-${n}.png` }).catch(() => undefined)
-        }
-        throw error
-      }
-      process.stdout.write(`ok  ${name}: ${what}\n`)
+      const wrong = [...await accessibility(page, '#kefu-widget'), ...await layout(page)]
+      problems.push(...wrong.map((one) => `${file}: ${one}`))
     },
     finish: () => assert.deepEqual(problems, [], 'accessibility, layout, or errors in the browser log'),
   }
-}
-
-async function accessibility(page) {
-  // Through the debugger: the page may run no foreign script.
-  const cdp = await page.context().newCDPSession(page)
-  const run = async (expression) => {
-    const { result, exceptionDetails } = await cdp.send('Runtime.evaluate', {
-      expression, awaitPromise: true, returnByValue: true,
-    })
-    if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text)
-    return result.value
-  }
-  await run(`${axe};0`)
-  const found = await run(`axe.run('#kefu-widget', { runOnly: ${JSON.stringify(RULES)} })
-    .then((r) => r.violations.flatMap((v) => v.nodes.map((n) => v.id + ': ' + n.html.slice(0, 120))))`)
-  await cdp.detach()
-  return found
 }
 
 /** Cut text, sideways scrolling, targets under 24 px, parts outside of the window. */

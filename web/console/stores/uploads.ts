@@ -72,6 +72,13 @@ export const useUploads = defineStore('uploads', () => {
     all.set(id, of(id).filter((one) => one.at !== at))
   }
 
+  /** Signed out: nothing of one person is left for the next. */
+  function clear(): void {
+    for (const { stop } of running.values()) stop.abort()
+    running.clear()
+    all.clear()
+  }
+
   /** Hands out what the server has: it goes with a message now. */
   function take(id: string): FileInfo[] {
     const ready = of(id).flatMap((one) => one.info ?? [])
@@ -82,5 +89,5 @@ export const useUploads = defineStore('uploads', () => {
   const busy = (id: string): boolean => of(id).some((one) => !one.info && !one.refused && one.error === undefined)
   const ready = (id: string): boolean => of(id).some((one) => one.info)
 
-  return { of, add, retry, remove, take, busy, ready }
+  return { of, add, retry, remove, take, clear, busy, ready }
 })
