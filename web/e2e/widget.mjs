@@ -117,6 +117,7 @@ try {
     await inside(page).locator('form button[type=submit]').click()
     await type(page, 'Hi, can I change the delivery address of order 88190?')
     const taken = await agent.takeFirst()
+    await agent.hears(taken, 'Hi, can I change the delivery address of order 88190?')
     agent.say(taken, 'Hello Alice, of course. Which address should it go to?')
     await text(page, 'Which address')
     await type(page, '12 Market Street, Leeds LS1 6DT. A very-long-word-'.padEnd(160, 'x'))
