@@ -103,6 +103,20 @@ it('puts a blocked text back into the composer and says why', async () => {
   expect(shown('.mine .bubble').map((node) => node.textContent)).toEqual(['hello'])
 })
 
+it('keeps a file whose name is blocked on screen, as not sent', async () => {
+  const { client } = await import('./session')
+  const file = { id: '9', name: 'bad.pdf', type: 'application/pdf', size: 9, url: '/v1/files/x' }
+  socket.say({ type: 'ack', key: socket.sent.findLast(({ type }) => type === 'send')!['key'],
+    conversation: '5', seq: 3, at: Date.now() })
+  await settle()
+  const key = client.send('5', '', file)
+  await settle(600)
+  socket.say({ type: 'error', code: 'blocked', key, message: 'contains a forbidden word' })
+  await settle()
+  expect(shown('.failed').map((node) => node.textContent)).toEqual([expect.stringContaining('bad.pdf')])
+  expect(shown('.danger .link').map((node) => node.textContent)).toEqual(['Retry', 'Delete'])
+})
+
 it('counts what comes while closed, and draws a line above it when opened', async () => {
   panel.hide()
   socket.event(3, { type: 'message', text: 'one' })

@@ -156,8 +156,9 @@ function listen(): void {
       unavailable = code === 'unavailable' || code === 'rate_limited'
       if (!client.outbox.find(key)) refusedToOpen()
     } else if (key && code === 'blocked') {
-      const text = client.discard(key)
-      if (text) hooks.restore(text, message)
+      // A text goes back to the composer; a file has nothing to give back and stays, as not sent.
+      const draft = client.outbox.find(key)?.draft
+      if (draft?.type === 'send' && draft.text) hooks.restore(client.discard(key)!, message)
     } else if (conversation === current && !key && (code === 'not_found' || code === 'forbidden')) fresh()
   })
   client.on('stopped', (code) => {
