@@ -41,10 +41,12 @@ try {
     id = await agent.takeFirst()
     const file = await heard(id, 'screen.png')
     assert.deepEqual([file.type, file.width, file.height], ['image/png', 640, 400])
-    const box = await inside(page).locator('.mine .bubble img').boundingBox()
-    assert.deepEqual([Math.round(box.width), Math.round(box.height)], [240, 150])
+    // A row is drawn again when its state changes: measured when it is settled.
     await inside(page).locator('.foot', { hasText: 'Sent' }).waitFor()
     await chips(page).waitFor({ state: 'detached' })
+    const size = await inside(page).locator('.mine .bubble img')
+      .evaluate((node) => [node.offsetWidth, node.offsetHeight])
+    assert.deepEqual(size, [240, 150])
     await shot(page, 'widget-files-02-image')
   })
   await check('a file by the button and an image by drop, with words: three messages', async () => {
