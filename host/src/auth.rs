@@ -266,12 +266,13 @@ impl Auth {
         self.accounts.lock().remove(&agent);
     }
 
-    /// Adds the admin of the first start, if there is no account at all.
+    /// Adds the admin of the first start, if there is no admin yet.
     ///
     /// # Errors
     /// What storage says.
     pub async fn first_admin(&self) -> Result<Option<FirstAdmin>, Refusal> {
-        if !self.storage.agents().await.map_err(unavailable)?.is_empty() {
+        let accounts = self.storage.agents().await.map_err(unavailable)?;
+        if accounts.iter().any(|account| account.role == Role::Admin) {
             return Ok(None);
         }
         let password = password::made_up();

@@ -15,6 +15,12 @@ mod stream;
 mod telemetry;
 mod transport;
 
+/// What of the environment is text; no setting is anything else.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
 #[cfg(test)]
 mod tests;
 
@@ -53,7 +59,7 @@ impl Config {
     /// All problems found, at once.
     pub fn load(path: Option<&Path>) -> Result<Self, Problems> {
         let (name, text) = Self::text(path)?;
-        Self::parse(&name, &text, std::env::vars())
+        Self::parse(&name, &text, environment())
     }
 
     /// Reads from text and a given environment; `name` is what problems call the text.
@@ -91,7 +97,7 @@ impl Config {
     /// As [`Config::load`].
     pub fn print(path: Option<&Path>) -> Result<String, Problems> {
         let (name, text) = Self::text(path)?;
-        let mut reader = Reader::new(&name, &text, std::env::vars())?;
+        let mut reader = Reader::new(&name, &text, environment())?;
         let _ = Self::read(&mut reader);
         let lines = reader.asked().iter().map(|(key, value)| format!("{key} = {value}\n"));
         let lines = lines.collect();

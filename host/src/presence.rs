@@ -4,7 +4,7 @@
 //!            joined (first session)            left (last session, vanished)
 //!   absent ────────────────────────▶ present ────────────────────────────────▶ missed
 //!      ▲  ▲                            │  ▲              joined                  │
-//!      │  └── left orderly, signed_off ┘  └─────────────────────────────────────┤
+//!      │  └── left orderly ────────────┘  └─────────────────────────────────────┤
 //!      └───────────────────────────── grace period over (`expire`) ─────────────┘
 //! ```
 //! Arrows into *absent* are told as [`PresenceChange::Lost`], the arrow out of it as [`PresenceChange::Arrived`].
@@ -112,15 +112,6 @@ impl Presence {
                 presence.expire(agent, now);
             }
         });
-    }
-
-    /// The agent signed off or went offline: nothing is kept for it if no session is left.
-    pub fn signed_off(&self, agent: AgentId) {
-        let mut here = self.here.lock();
-        if here.get(&agent).is_some_and(|entry| entry.sessions == 0) {
-            here.remove(&agent);
-            self.tell(PresenceChange::Lost(agent));
-        }
     }
 
     /// The grace period that began at `since` is over.

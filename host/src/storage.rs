@@ -67,7 +67,7 @@ pub trait People: Send + Sync {
     /// All accounts by login.
     async fn agents(&self) -> Stored<Vec<Agent>>;
     /// Stores everything but status, quality, idle time and password; `false` when there is no such
-    /// account.
+    /// account. The epoch never falls: a password changed meanwhile stays changed.
     async fn update_agent(&self, agent: &Agent) -> Stored<bool>;
     /// New hash, epoch + 1.
     async fn set_password(&self, id: AgentId, password_hash: &str) -> Stored<bool>;

@@ -1,7 +1,7 @@
 //! A visitor and an agent talk: both carriers, both languages, from opening to rating.
 
 use kefu_tests::checker;
-use kefu_tests::client::{Carrier, Client};
+use kefu_tests::client::{Carrier, Client, Options};
 use kefu_tests::http::Ask;
 use kefu_tests::server::{Server, Setup};
 use serde_json::json;
@@ -104,4 +104,40 @@ async fn a_supervising_page_reads_the_history() -> anyhow::Result<()> {
     let events = answer.json["events"].as_array().map(Vec::len);
     assert!(events >= Some(3), "{}", answer.text);
     Ok(())
+}
+
+#[tokio::test]
+async fn who_looked_while_it_waited_hears_no_more_once_a_colleague_has_it() -> anyhow::Result<()> {
+    let server = Server::start(Setup { agents: 2, ..Setup::default() }).await?;
+    let (amy, bob) = (busy(&server, "agent1").await?, busy(&server, "agent2").await?);
+    let visitor = server.visitor(Carrier::WebSocket).await?;
+    let conversation = visitor.opens().await?;
+    visitor.says("anyone?").await?;
+    for agent in [&amy, &bob] {
+        agent.signals(json!({ "type": "follow", "conversation": conversation, "seq": 0 }));
+        agent.hears("anyone?").await?;
+    }
+    amy.acked(&amy.drafts(json!({ "type": "take", "conversation": conversation }))).await?;
+    bob.is_told("gone", |frame| frame["conversation"] == *conversation).await?;
+    let note = json!({ "type": "send", "conversation": conversation, "text": "vip", "note": true });
+    amy.acked(&amy.drafts(note)).await?;
+    visitor.says("my card number").await?;
+    amy.hears("my card number").await?;
+    // What bob hears next came after all of that.
+    let other = server.visitor(Carrier::WebSocket).await?;
+    let next = other.opens().await?;
+    bob.is_told("conversation", |frame| frame["conversation"]["id"] == *next).await?;
+    let said = bob.log().views.remove(&conversation).unwrap_or_default();
+    let after =
+        said.iter().filter(|event| event["text"] == "vip" || event["text"] == "my card number");
+    assert_eq!(after.count(), 0, "{said:?}");
+    Ok(())
+}
+
+async fn busy(server: &Server, login: &str) -> anyhow::Result<Client> {
+    let token = server.agent_token(login).await?;
+    let options = Options::new(server.address, &token, Carrier::WebSocket);
+    let agent = Client::connect(options).await?;
+    agent.is("busy").await?;
+    Ok(agent)
 }

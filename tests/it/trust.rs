@@ -127,3 +127,32 @@ async fn too_many_visitors_from_one_address_get_429_whatever_they_claim() -> any
     assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 3, "{statuses:?}");
     Ok(())
 }
+
+#[tokio::test]
+async fn signing_out_withdraws_the_token_and_ends_the_sessions() -> anyhow::Result<()> {
+    let server = Server::start(Setup::default()).await?;
+    let agent = server.agent("agent1", Carrier::WebSocket).await?;
+    let token = server.agent_token("agent1").await?;
+    assert_eq!(server.asks(Ask::get("/v1/me").bearer(&token)).await?.status, 200);
+    let out = server.asks(Ask::post("/v1/logout", json!({})).bearer(&token)).await?;
+    assert_eq!(out.status, 204);
+    assert_eq!(server.asks(Ask::get("/v1/me").bearer(&token)).await?.status, 401);
+    agent.is_told("bye", |frame| frame["code"] == "unauthorized").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn many_logins_from_one_address_are_slowed_down() -> anyhow::Result<()> {
+    let setup = Setup::default()
+        .with("KEFU__AUTH__LOGIN_PER_MINUTE", "1")
+        .with("KEFU__AUTH__LOGIN_BURST", "1");
+    let server = Server::start(setup).await?;
+    let mut statuses = Vec::new();
+    for n in 0..12 {
+        let body = json!({ "login": format!("guess{n}"), "password": "a guess of mine" });
+        statuses.push(server.asks(Ask::post("/v1/login", body)).await?.status);
+    }
+    assert_eq!(statuses[..10], [401; 10]);
+    assert_eq!(statuses[10..], [429; 2]);
+    Ok(())
+}

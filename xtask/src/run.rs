@@ -42,6 +42,7 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<()> {
     shell::cargo(&["build", "--package", "kefu"], profile)?;
     let program = root.join("target").join(if args.release { "release" } else { "debug" });
     let demo = Demo { program: program.join("kefu"), data: root.join("target/demo") };
+    people::whole_or_none(&demo.data)?;
     let mut server = demo.serve(&args.listen)?;
     let accounts = people::prepare(&demo, &args.listen)?;
     links(&args.listen, &accounts);

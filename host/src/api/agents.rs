@@ -191,7 +191,7 @@ async fn change(
     Body(changes): Body<Changes>,
 ) -> Answer<Json<OneAgent>> {
     let mut agent = api.storage.agent(id).await?.ok_or(Refusal::NotFound("agent"))?;
-    let (role, enabled) = (agent.role, agent.enabled);
+    let (role, enabled, teams) = (agent.role, agent.enabled, agent.teams.clone());
     if let Some(login) = changes.login {
         agent.login = rules::login(&login)?;
     }
@@ -217,6 +217,9 @@ async fn change(
     api.conversations.wake_routing();
     if (agent.role, agent.enabled) != (role, enabled) {
         api.sessions.end_for(Party::Agent(id), Bye::Unauthorized);
+    } else if agent.teams != teams {
+        // It comes back by itself and is shown, and follows, what its teams may see.
+        api.sessions.end_for(Party::Agent(id), Bye::Draining);
     }
     Ok(Json(OneAgent { agent }))
 }

@@ -8,15 +8,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
-use super::answer::Answer;
+use super::answer::{Answer, Failure};
 use super::body::Body;
 use super::contract::{Routes, Who, op};
-use super::who::COOKIE;
+use super::who::{self, COOKIE};
 use super::{Api, Shared, origin};
 use crate::auth::Issued;
 use crate::domain::agent::Agent;
 use crate::domain::ids::Millis;
+use crate::domain::people::Party;
 use crate::domain::refusal::Refusal;
+use crate::sessions::Bye;
 
 pub(super) fn routes() -> Routes<Shared> {
     Routes::new()
@@ -31,7 +33,12 @@ pub(super) fn routes() -> Routes<Shared> {
         .post(
             "/v1/logout",
             logout,
-            op("signOut", "Deletes the cookie.", Who::Anyone).gives_nothing(204),
+            op(
+                "signOut",
+                "Withdraws all tokens of the account and ends its sessions.",
+                Who::Anyone,
+            )
+            .gives_nothing(204),
         )
 }
 
@@ -66,9 +73,18 @@ async fn login(
     Ok(with_cookie(&api, &issued, Json(answer).into_response()))
 }
 
-async fn logout(State(api): State<Shared>) -> Response {
+/// A token cannot be withdrawn alone, so the account is signed out everywhere. Without one there is only the cookie.
+async fn logout(State(api): State<Shared>, who: Result<who::Agent, Failure>) -> Answer<Response> {
+    if let Ok(who::Agent { id, local: false, .. }) = who
+        && let Some(mut account) = api.storage.agent(id).await?
+    {
+        account.epoch += 1;
+        api.storage.update_agent(&account).await?;
+        api.auth.forget(id);
+        api.sessions.end_for(Party::Agent(id), Bye::Unauthorized);
+    }
     let gone = Issued { token: String::new(), expires_at: 0 };
-    with_cookie(&api, &gone, StatusCode::NO_CONTENT.into_response())
+    Ok(with_cookie(&api, &gone, StatusCode::NO_CONTENT.into_response()))
 }
 
 /// Sets the session cookie; one that has expired is deleted.

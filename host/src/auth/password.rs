@@ -12,6 +12,8 @@ use crate::runtime::random_bytes;
 
 /// Hashes at the same time.
 const AT_ONCE: usize = 2;
+/// Passwords being hashed or waiting; one more is told to try again.
+const MOST: usize = 64;
 
 /// Verified against when there is no such login, so that both take as long. The hash of a random password.
 pub(super) const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$\
@@ -21,11 +23,14 @@ pub(super) const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21l
 const ALPHABET: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
 
 /// See the module.
-pub(super) struct Hasher(Arc<Semaphore>);
+pub(super) struct Hasher {
+    at_once: Arc<Semaphore>,
+    waiting: Semaphore,
+}
 
 impl Hasher {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE)))
+        Self { at_once: Arc::new(Semaphore::new(AT_ONCE)), waiting: Semaphore::new(MOST) }
     }
 
     /// PHC string of a password.
@@ -59,7 +64,8 @@ impl Hasher {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refusal> {
-        let permit = Arc::clone(&self.0).acquire_owned().await.map_err(|_| unavailable())?;
+        let _place = self.waiting.try_acquire().map_err(|_| unavailable())?;
+        let permit = Arc::clone(&self.at_once).acquire_owned().await.map_err(|_| unavailable())?;
         let work = move || {
             let _held_until_done = permit;
             work()

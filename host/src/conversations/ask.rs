@@ -231,7 +231,8 @@ impl Conversations {
             }
             (Principal::Visitor { .. }, Ask::Rate { score, comment }) => {
                 takes_part(who, row)?;
-                Ok(Command::Rate { score, comment })
+                let filtered = comment.map(|text| self.filter(row, true, text)).transpose()?;
+                Ok(Command::Rate { score, comment: filtered.map(|filtered| filtered.text) })
             }
             (Principal::Agent { .. }, Ask::Rate { .. }) => {
                 Err(Refusal::Forbidden("only the visitor rates"))

@@ -14,7 +14,7 @@ use crate::domain::agent::Agent;
 use crate::domain::conversation::{Command, Conversation, State, apply};
 use crate::domain::event::{EventBody, NewEvent, QueueCause};
 use crate::domain::ids::{AgentId, ClientKey, ConversationId, DecisionId};
-use crate::domain::people::Party;
+use crate::domain::people::{Party, Role};
 use crate::domain::refusal::Refusal;
 use crate::runtime;
 use crate::sessions::{Follow, Push};
@@ -150,6 +150,10 @@ impl Conversations {
             sessions.unfollow_for(Party::Agent(agent), old);
         }
         for agent in had.iter().filter(|agent| !has.contains(agent)) {
+            // Who looked at it while it waited hears no more of it; who supervises may go on watching.
+            if !roster.iter().any(|one| one.id == *agent && one.role >= Role::Supervisor) {
+                sessions.unfollow_for(Party::Agent(*agent), id);
+            }
             sessions.push_to(Party::Agent(*agent), Push::Gone(id));
         }
         if next.state == State::Waiting {
@@ -254,6 +258,10 @@ impl Conversations {
             }
         }
         for (id, version) in versions {
+            self.known.forget(id);
+            let row = self.row(id).await?;
+            let head = self.parts.stream.head(id).await.map_err(|_| unavailable())?;
+            self.publish(None, &row, head).await;
             for version in version.saturating_sub(63)..=version {
                 storage.settled(id, version).await.map_err(stored)?;
             }

@@ -12,7 +12,6 @@ use crate::domain::plugin::Point;
 use crate::runtime;
 use crate::storage::{Generation, Stage};
 
-const LARGEST_COMPONENT: usize = 16 << 20;
 const LARGEST_CONFIG: usize = 256 << 10;
 const LONGEST_NAME: usize = 64;
 /// How a core module begins, as opposed to a component.
@@ -193,9 +192,6 @@ async fn compile(
 
 fn check_size(install: &Install) -> Result<(), Refused> {
     let refuse = |why: String| Err(Refused::Rejected(why));
-    if install.component.len() > LARGEST_COMPONENT {
-        return refuse(format!("a component may have {LARGEST_COMPONENT} bytes"));
-    }
     if install.config.len() > LARGEST_CONFIG {
         return refuse(format!("a config may have {LARGEST_CONFIG} bytes"));
     }

@@ -297,6 +297,11 @@ impl Transport {
         let summary = self.parts.conversations.visible(who, mark.conversation).await?;
         let follow = Follow { conversation: mark.conversation, sent: mark.seq };
         self.parts.sessions.follow(session, follow, true)?;
+        // Someone may have taken it meanwhile: whoever follows from here on is told to stop by that change.
+        if let Err(refusal) = self.parts.conversations.visible(who, mark.conversation).await {
+            self.parts.sessions.unfollow(session, mark.conversation);
+            return Err(refusal);
+        }
         Ok(wire::follow_answer(&summary))
     }
 

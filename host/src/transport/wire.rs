@@ -236,14 +236,28 @@ fn body(kind: &str, text: &str, key: Option<&ClientKey>) -> Result<Frame, Refusa
 
 fn asked(text: &str, key: Option<&ClientKey>, ask: Ask) -> Result<Frame, Refusal> {
     let to: Addressed = parse(text)?;
-    let key = to.key.or(key.cloned()).ok_or_else(|| missing("key"))?;
+    let key = named(to.key, key)?;
     Ok(Frame::Ask { conversation: to.conversation, key, ask })
 }
 
 fn open(fields: OpenFields, key: Option<&ClientKey>) -> Result<Open, Refusal> {
     let OpenFields { key: own, fields, text, page, language, offline } = fields;
-    let key = own.or(key.cloned()).ok_or_else(|| missing("key"))?;
+    let key = named(own, key)?;
     Ok(Open { key, fields, text, page, language, offline })
+}
+
+/// A draft's key. Those that the server gives to what follows from a change (`c7-1`) are not for clients.
+fn named(own: Option<ClientKey>, key: Option<&ClientKey>) -> Result<ClientKey, Refusal> {
+    let key = own.or(key.cloned()).ok_or_else(|| missing("key"))?;
+    let parts = key.as_str().strip_prefix('c').and_then(|rest| rest.split_once('-'));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if parts.is_some_and(|(version, nth)| is_number(version) && is_number(nth)) {
+        return Err(Refusal::Invalid {
+            field: "key",
+            rule: "c<number>-<number> is reserved".into(),
+        });
+    }
+    Ok(key)
 }
 
 fn missing(field: &str) -> Refusal {

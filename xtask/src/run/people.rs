@@ -1,6 +1,7 @@
 //! The demo's people: a team, a site, three agents, and conversations they had.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::Context;
 use serde_json::{Value, json};
@@ -22,6 +23,14 @@ const AGENTS: [(&str, &str, [&str; 2]); 3] = [
 pub(crate) struct Account {
     pub(crate) login: String,
     pub(crate) password: String,
+}
+
+/// Deletes the data of a first run that was broken off half-way.
+pub(crate) fn whole_or_none(data: &Path) -> anyhow::Result<()> {
+    if data.exists() && !data.join("accounts.txt").exists() {
+        fs::remove_dir_all(data)?;
+    }
+    Ok(())
 }
 
 /// Makes everything at the first run; later runs find it in `accounts.txt`.

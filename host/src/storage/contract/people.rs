@@ -32,7 +32,9 @@ pub(in crate::storage) async fn an_account_changes_only_what_it_says(
     assert!(storage.update_agent(&edited).await.unwrap());
     let (now, hash) = storage.agent_by_login("agent1").await.unwrap().unwrap();
     assert!((now.quality - 0.75).abs() < 1e-9);
-    assert_eq!(now, Agent { status: Status::Online, quality: now.quality, ..edited });
+    assert_eq!(now, Agent { status: Status::Online, quality: now.quality, ..edited.clone() });
+    assert!(storage.update_agent(&Agent { epoch: 2, ..edited }).await.unwrap());
+    assert_eq!(storage.agent(first.id).await.unwrap().unwrap().epoch, 5, "it never falls");
     assert_eq!(hash, "hash2");
 
     let nobody = AgentId::new(99).unwrap();

@@ -58,7 +58,7 @@ impl People for Sqlite {
     async fn update_agent(&self, agent: &Agent) -> Stored<bool> {
         let update = query(
             "UPDATE agents SET login = ?, name = ?, role = ?, teams = ?, skills = ?, capacity = ?,
-                 enabled = ?, epoch = ? WHERE id = ?",
+                 enabled = ?, epoch = max(epoch, ?) WHERE id = ?",
         )
         .bind(&agent.login)
         .bind(&agent.name)

@@ -209,3 +209,19 @@ fn errors_and_byes_look_as_the_protocol_says() {
     assert_eq!(bye, r#"{"type":"bye","code":"slow_reader","reconnect_ms":9}"#);
     assert_eq!(pong(), r#"{"type":"pong"}"#);
 }
+
+#[test]
+fn keys_that_the_server_gives_are_not_for_clients() {
+    let close = |key: &str| {
+        decode(&format!(r#"{{"type":"close","conversation":"7","key":"{key}"}}"#), None)
+    };
+    for key in ["c1-0", "c12-3"] {
+        assert!(matches!(
+            close(key),
+            Err(Bad { refusal: Refusal::Invalid { field: "key", .. }, .. })
+        ));
+    }
+    for key in ["c", "c1", "c-1", "cx-0", "c1-x", "1-0"] {
+        assert!(close(key).is_ok(), "{key}");
+    }
+}
