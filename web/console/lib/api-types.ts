@@ -338,7 +338,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Deletes the cookie.
+         * Withdraws all tokens of the account and ends its sessions.
          * @description For anyone.
          */
         post: operations["signOut"];
