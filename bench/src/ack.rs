@@ -59,6 +59,9 @@ pub(crate) fn report(figures: &mut Figures, name: &str, measured: &Measured) {
     figures.add("lost", measured.sent - measured.acked - measured.errors);
     figures.times(name, "ms", &measured.latency);
     figures.times("generator_lag", "ms", &measured.lag);
+    if measured.acked < measured.sent {
+        figures.void("not everything was acknowledged");
+    }
     if measured.lag.value_at_quantile(0.99) > LAG_NS {
         figures.void("the generator was late");
     }
