@@ -137,7 +137,7 @@ struct Parts {
     clock: Clock,
     tasks: tokio::runtime::Handle,
     /// One compilation and one change of generations at a time.
-    compiling: tokio::sync::Mutex<()>,
+    compiling: tokio::sync::Mutex<store::Compiled>,
 }
 
 #[derive(Default)]

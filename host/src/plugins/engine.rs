@@ -55,7 +55,8 @@ pub(super) struct Limits {
     pub(super) deadline_ms: u32,
 }
 
-/// A compiled and linked component; instances are made from it.
+/// A compiled and linked component; instances are made from it. A clone shares the code.
+#[derive(Clone)]
 pub(super) enum Linked {
     Routing(routing::RoutingPluginPre<Share>),
     Filter(filter::FilterPluginPre<Share>),

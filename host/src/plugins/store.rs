@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::admission;
+use super::engine::Linked;
 use super::generations::Ready;
 use super::{Install, Parts, Plugins, Refused, schema};
 use crate::domain::ids::GenerationId;
@@ -12,6 +13,11 @@ use crate::domain::plugin::Point;
 use crate::runtime;
 use crate::storage::{Generation, Stage};
 
+/// Compiled components by their digest, the latest last: what is activated was compiled when it was installed, what is
+/// rolled back to when it served. About a megabyte each.
+pub(super) type Compiled = Vec<(String, Linked)>;
+
+const COMPILED_KEPT: usize = 8;
 const LARGEST_CONFIG: usize = 256 << 10;
 const LONGEST_NAME: usize = 64;
 /// How a core module begins, as opposed to a component.
@@ -44,8 +50,8 @@ impl Plugins {
             created_by: install.created_by,
             fault: None,
         };
-        let _one = parts.compiling.lock().await;
-        let ready = compile(parts, row.clone(), Arc::clone(&component), true).await?;
+        let mut kept = parts.compiling.lock().await;
+        let ready = compile(parts, &mut kept, row.clone(), Arc::clone(&component), true).await?;
         row = ready.row;
         row.number = parts.storage.add_generation(&row, &component).await?;
         Ok(row)
@@ -57,10 +63,10 @@ impl Plugins {
     /// [`Refused::NotFound`]; [`Refused::Rejected`] when its component no longer passes.
     pub async fn activate(&self, id: GenerationId) -> Result<Generation, Refused> {
         let parts = self.parts()?;
-        let _one = parts.compiling.lock().await;
+        let mut kept = parts.compiling.lock().await;
         let row = parts.generation(id).await?;
         let component = parts.storage.component(id).await?.ok_or(Refused::NotFound)?;
-        let mut ready = compile(parts, row, component.into(), true).await?;
+        let mut ready = compile(parts, &mut kept, row, component.into(), true).await?;
         let now = parts.clock.now();
         if !parts.storage.activate(id, now).await? {
             return Err(Refused::NotFound);
@@ -99,13 +105,14 @@ impl Plugins {
     /// Loads what was active when the server stopped. One that no longer loads is quarantined, not fatal.
     pub(super) async fn restore(&self) -> Result<(), Refused> {
         let parts = self.parts()?;
+        let mut kept = parts.compiling.lock().await;
         for row in parts.storage.generations().await? {
             if row.stage != Stage::Active {
                 continue;
             }
             let (id, point) = (row.id, row.point);
             let Some(component) = parts.storage.component(id).await? else { continue };
-            match compile(parts, row, component.into(), false).await {
+            match compile(parts, &mut kept, row, component.into(), false).await {
                 Ok(ready) => self.slot(point).active.store(Some(Arc::new(ready))),
                 Err(error) => {
                     tracing::error!(generation = %id, %error, "active plugin does not load");
@@ -161,33 +168,46 @@ async fn wrapped(bytes: Vec<u8>) -> Result<Arc<[u8]>, Refused> {
     made.map(Into::into).map_err(|error| refuse(format!("{error:#}")))
 }
 
-/// Compiles off the hot threads; with `examined`, also asks the admission cases.
+/// Compiles off the hot threads, unless it was compiled lately; with `examined`, also asks the admission cases.
 async fn compile(
     parts: &Parts,
+    kept: &mut Compiled,
     mut row: Generation,
     component: Arc<[u8]>,
     examined: bool,
 ) -> Result<Ready, Refused> {
     let (runner, budgets) = (parts.runner.clone(), parts.config.budgets);
+    let known = kept.iter().find(|(digest, _)| *digest == row.digest);
+    let known = known.map(|(_, linked)| linked.clone());
     let work = move || {
-        let linked =
-            runner.load(&component).map_err(|error| Refused::Rejected(error.to_string()))?;
+        let linked = match known {
+            Some(linked) => linked,
+            None => {
+                runner.load(&component).map_err(|error| Refused::Rejected(error.to_string()))?
+            }
+        };
         schema::check(&component, &row.config).map_err(Refused::Rejected)?;
         row.point = linked.point();
         if row.fuel == 0 {
             (row.fuel, row.deadline_ms) = budgets.of(row.point);
         }
-        let ready = Ready::new(row, runner, linked);
+        let ready = Ready::new(row, runner, linked.clone());
         ready.try_start().map_err(|why| Refused::Rejected(format!("config: {why}")))?;
         if examined {
             admission::examine(&ready)
                 .map_err(|why| Refused::Rejected(format!("admission case: {why}")))?;
         }
-        Ok(ready)
+        Ok::<_, Refused>((ready, linked))
     };
-    tokio::task::spawn_blocking(work)
+    let (ready, linked) = tokio::task::spawn_blocking(work)
         .await
-        .map_err(|error| Refused::Rejected(format!("compiling broke: {error}")))?
+        .map_err(|error| Refused::Rejected(format!("compiling broke: {error}")))??;
+    kept.retain(|(digest, _)| *digest != ready.row.digest);
+    if kept.len() == COMPILED_KEPT {
+        kept.remove(0);
+    }
+    kept.push((ready.row.digest.clone(), linked));
+    Ok(ready)
 }
 
 fn check_size(install: &Install) -> Result<(), Refused> {
