@@ -221,6 +221,10 @@ impl Plugins {
         let answer = ready.ask(call, check);
         let took = std::time::Duration::from_micros(answer.micros);
         slot.stats.record(answer.outcome, took, answer.fuel);
+        if let Some(why) = &answer.detail {
+            let (generation, outcome) = (ready.row.id, answer.outcome);
+            tracing::warn!(%generation, ?outcome, why, "a plugin did not answer");
+        }
         let limit = self.parts.as_ref().map_or(u32::MAX, |parts| parts.config.quarantine_after);
         if ready.strained(answer.outcome, limit) {
             self.take_out(slot, &ready, answer.detail.as_deref().unwrap_or("fault"));
