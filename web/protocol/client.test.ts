@@ -201,6 +201,7 @@ describe('connection', () => {
     }
     expect(c.carrier).toBe('websocket')
     expect(poll.closed).toBe(true)
+    expect(poll.sent.at(-1)).toEqual({ type: 'bye' })
     last().on.frame({ type: 'event', event: message(1, 'hi') })
     expect(c.thread('5').rows.length).toBe(1)
   })

@@ -78,7 +78,7 @@ export class Connection {
       this.attempt = 0
       clearTimeout(this.retry)
       void this.connect()
-    } else if (this.state === 'open' && Date.now() - this.heardAt > this.heartbeat) {
+    } else if (this.carrier?.kind === 'websocket' && this.state === 'open' && Date.now() - this.heardAt > this.heartbeat) {
       this.say({ type: 'ping' })
       // A socket that slept through a suspend is dead more often than not: give it 3 s.
       this.idle = Math.min(this.idle, Date.now() - this.heardAt + 3_000)
@@ -124,6 +124,8 @@ export class Connection {
   }
 
   private adopt(one: Carrier): void {
+    // The session before is not needed any more; the new one is there already.
+    this.carrier?.send({ type: 'bye' })
     this.carrier?.close()
     this.carrier = one
     this.opening = undefined

@@ -88,12 +88,15 @@ export function openLongPoll(base: string, hello: Hello, on: CarrierEvents): Car
     send(frame) {
       // Polls are the heartbeat.
       if (/^p[io]ng$/.test(frame.type)) return
+      // At once, even while the page goes away: whoever says bye closes next.
+      if (frame.type === 'bye') {
+        if (session) void request(COMMANDS, { session, frames: [frame] }, { keepalive: true }).catch(() => undefined)
+        return
+      }
       queue.push(frame)
       queueMicrotask(() => void post())
     },
-    close() {
-      abort.abort()
-      if (session) void request(COMMANDS, { session, frames: [{ type: 'bye' }] }, { keepalive: true }).catch(() => undefined)
-    },
+    // No bye: who only reconnects keeps what it has, an agent its grace period.
+    close: () => abort.abort(),
   }
 }
