@@ -35,12 +35,6 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Where a program is, if it can be found.
-pub(crate) fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
-}
-
 /// An environment variable, if it says yes.
 #[expect(clippy::disallowed_methods, reason = "the one place of xtask that looks around itself")]
 pub(crate) fn env_is_true(name: &str) -> bool {

@@ -51,20 +51,11 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
 
 /// The browser for the browser tests, installed if we may.
 fn browser() -> Option<PathBuf> {
-    let find = || BROWSERS.into_iter().find_map(shell::find);
-    if let Some(found) = find() {
-        return Some(found);
-    }
-    let root_user = std::fs::metadata("/proc/self")
-        .is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0);
-    if root_user && shell::find("apt-get").is_some() {
-        let packages = ["chromium", "fonts-noto-cjk"];
-        let install = [&["install", "-y", "--no-install-recommends"][..], &packages].concat();
-        let done = shell::run(Command::new("apt-get").args(["update", "-q"]))
-            .and_then(|()| shell::run(Command::new("apt-get").args(install)));
-        if let Err(error) = done {
-            shell::say(&format!("chromium could not be installed: {error}"));
-        }
+    let find = || BROWSERS.into_iter().find_map(kefu_servers::find);
+    if find().is_none()
+        && let Err(why) = kefu_servers::install(&["chromium", "fonts-noto-cjk"])
+    {
+        shell::say(&format!("{why:#}"));
     }
     find()
 }

@@ -8,7 +8,7 @@ use crate::shell;
 /// Builds `web/dist`; `false` when there is no npm to do it with.
 pub(crate) fn build(root: &Path) -> anyhow::Result<bool> {
     let web = root.join("web");
-    if !web.join("package.json").exists() || shell::find("npm").is_none() {
+    if !web.join("package.json").exists() || kefu_servers::find("npm").is_none() {
         return Ok(false);
     }
     install(&web)?;
@@ -37,7 +37,7 @@ pub(crate) fn in_a_browser(root: &Path, browser: &Path, program: &Path) -> anyho
 /// Runs a script of the pages; `false` when there is no npm to do it with.
 pub(crate) fn script(root: &Path, name: &str) -> anyhow::Result<bool> {
     let web = root.join("web");
-    if !web.join("package.json").exists() || shell::find("npm").is_none() {
+    if !web.join("package.json").exists() || kefu_servers::find("npm").is_none() {
         return Ok(false);
     }
     install(&web)?;

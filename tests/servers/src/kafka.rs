@@ -67,11 +67,6 @@ impl Kafka {
         self.process.kill();
     }
 
-    /// Stops it in order.
-    pub fn stop(&mut self) {
-        self.process.stop("TERM");
-    }
-
     fn java(&self) -> Command {
         let mut java = Command::new(tools::java().unwrap_or_else(|| "java".into()));
         java.args(["-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp"]);

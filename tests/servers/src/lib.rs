@@ -14,7 +14,7 @@ pub use kafka::Kafka;
 pub use postgres::Postgres;
 pub use process::free_port;
 pub use redis::{Redis, RedisCluster};
-pub use tools::{Missing, prepare};
+pub use tools::{Missing, find, install, prepare};
 
 #[cfg(test)]
 mod tests;

@@ -69,22 +69,6 @@ impl Redis {
     pub fn kill(&mut self) {
         self.process.kill();
     }
-
-    /// Freezes it: it holds its connections and answers nothing.
-    ///
-    /// # Errors
-    /// When it does not run.
-    pub fn freeze(&self) -> anyhow::Result<()> {
-        self.process.signal("STOP")
-    }
-
-    /// Ends a freeze.
-    ///
-    /// # Errors
-    /// When it does not run.
-    pub fn thaw(&self) -> anyhow::Result<()> {
-        self.process.signal("CONT")
-    }
 }
 
 /// Three masters that share the slots, without replicas.

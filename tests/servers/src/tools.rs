@@ -94,7 +94,9 @@ pub(crate) fn postgres(program: &str) -> anyhow::Result<PathBuf> {
     found.pop().with_context(|| format!("{program} of PostgreSQL is not installed"))
 }
 
-pub(crate) fn find(program: &str) -> Option<PathBuf> {
+/// Where a program is, if it is on the path.
+#[must_use]
+pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
@@ -104,7 +106,11 @@ pub(crate) fn is_root() -> bool {
         .is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0)
 }
 
-fn install(packages: &[&str]) -> anyhow::Result<()> {
+/// Installs packages of Debian's, where we are root.
+///
+/// # Errors
+/// When we are not, there is no apt, or it fails; says which packages are missing.
+pub fn install(packages: &[&str]) -> anyhow::Result<()> {
     let names = packages.join(", ");
     anyhow::ensure!(is_root(), "{names} is not installed, and only root may install it");
     anyhow::ensure!(find("apt-get").is_some(), "{names} is not installed, and there is no apt-get");
