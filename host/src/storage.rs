@@ -143,8 +143,15 @@ pub trait Conversations: Send + Sync {
     /// Stores `next` if the stored version is `next.version − 1`; `false` when someone was faster.
     async fn change(&self, next: &Conversation, pending: &[NewEvent]) -> Stored<bool>;
     /// As `change`, and only while `next.agent` has fewer active conversations than its capacity,
-    /// exact under concurrency. Also sets the agent's idle time to `next.assigned_at`.
-    async fn claim(&self, next: &Conversation, pending: &[NewEvent]) -> Stored<Claim>;
+    /// exact under concurrency. Also sets the agent's idle time to `next.assigned_at`. The decision
+    /// that led to it, if one did (whoever takes by hand has none), is kept by the same commit: in
+    /// `decisions` exactly if the claim is won.
+    async fn claim(
+        &self,
+        next: &Conversation,
+        pending: &[NewEvent],
+        decision: Option<&Decision>,
+    ) -> Stored<Claim>;
     /// The pending events of this version have been appended.
     async fn settled(&self, id: ConversationId, version: u64) -> Stored<()>;
     /// Everything a crash left unappended, oldest first.
@@ -156,7 +163,7 @@ pub trait Conversations: Send + Sync {
     async fn queue(&self, team: Option<TeamId>) -> Stored<Vec<Conversation>>;
     /// Number of active conversations of each agent that has any.
     async fn loads(&self) -> Stored<Vec<(AgentId, u16)>>;
-    /// Keeps a decision whole.
+    /// Keeps a decision that gave the conversation to nobody.
     async fn record_decision(&self, decision: &Decision) -> Stored<()>;
     /// Decisions about a conversation, oldest first.
     async fn decisions(&self, id: ConversationId) -> Stored<Vec<Decision>>;

@@ -202,7 +202,8 @@ impl Conversations {
         let command = self.command(who, &row, ask).await?;
         let change = apply(&row, command, self.parts.clock.now())?;
         let events = named(&change.next, party, Some(key.clone()), change.events);
-        let step = Step { from: Some(row), next: change.next, events, guard };
+        let (from, next, decision) = (Some(row), change.next, None);
+        let step = Step { from, next, events, decision, guard };
         match self.commit(step).await {
             Ok(receipts) => {
                 let receipt = receipts.first().copied().ok_or_else(super::unavailable)?;

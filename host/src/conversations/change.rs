@@ -13,9 +13,10 @@ use super::{Conversations, appended, stored, unavailable};
 use crate::domain::agent::Agent;
 use crate::domain::conversation::{Command, Conversation, State, apply};
 use crate::domain::event::{EventBody, NewEvent, QueueCause};
-use crate::domain::ids::{AgentId, ClientKey, ConversationId, DecisionId};
+use crate::domain::ids::{AgentId, ClientKey, ConversationId};
 use crate::domain::people::{Party, Role};
 use crate::domain::refusal::Refusal;
+use crate::domain::routing::Decision;
 use crate::runtime;
 use crate::sessions::{Follow, Push};
 use crate::storage::{Claim, Search};
@@ -29,6 +30,8 @@ pub(super) struct Step {
     pub(super) next: Conversation,
     /// What to tell, in order.
     pub(super) events: Vec<NewEvent>,
+    /// What routing decided, when it is routing that gives it to an agent.
+    pub(super) decision: Option<Arc<Decision>>,
     /// Nothing else happens to the conversation meanwhile.
     pub(super) guard: OwnedRwLockWriteGuard<()>,
 }
@@ -70,8 +73,9 @@ impl Conversations {
     }
 
     async fn perform(&self, step: Step, tell: oneshot::Sender<Result<Vec<Receipt>, Denied>>) {
-        let Step { from, next, events, guard } = step;
-        if let Err(denied) = self.store(from.as_deref(), &next, &events).await {
+        let Step { from, next, events, decision, guard } = step;
+        let stored = self.store(from.as_deref(), &next, &events, decision.as_deref()).await;
+        if let Err(denied) = stored {
             self.known.forget(next.id);
             drop(tell.send(Err(denied)));
             return;
@@ -104,6 +108,7 @@ impl Conversations {
         from: Option<&Conversation>,
         next: &Conversation,
         events: &[NewEvent],
+        decision: Option<&Decision>,
     ) -> Result<(), Denied> {
         let storage = &self.parts.storage;
         let failed = |error| Denied::Refused(stored(error));
@@ -111,7 +116,7 @@ impl Conversations {
             return storage.open(next, events).await.map_err(failed);
         };
         if next.state == State::Active && from.agent != next.agent {
-            return match storage.claim(next, events).await.map_err(failed)? {
+            return match storage.claim(next, events, decision).await.map_err(failed)? {
                 Claim::Won => Ok(()),
                 Claim::AgentFull => Err(Denied::AgentFull),
                 Claim::Lost => Err(Denied::Lost),
@@ -163,7 +168,8 @@ impl Conversations {
         }
     }
 
-    /// Gives a waiting conversation to an agent, if both are still free for it. For routing.
+    /// Gives a waiting conversation to the agent whom the decision names as chosen, if both are still
+    /// free for it. For routing. Once it is won the decision is kept, even when telling of it fails.
     ///
     /// # Errors
     /// Storage or stream are away.
@@ -171,17 +177,18 @@ impl Conversations {
         &self,
         id: ConversationId,
         (agent, name): (AgentId, String),
-        decision: DecisionId,
+        decision: Arc<Decision>,
     ) -> Result<Claim, Refusal> {
         let guard = self.known.change(id).await;
         let row = self.row(id).await?;
         if row.state != State::Waiting || row.offline {
             return Ok(Claim::Lost);
         }
-        let command = Command::Assign { agent, name, decision: Some(decision) };
+        let command = Command::Assign { agent, name, decision: Some(decision.id) };
         let change = apply(&row, command, self.parts.clock.now())?;
         let events = named(&change.next, Party::System, None, change.events);
-        match self.commit(Step { from: Some(row), next: change.next, events, guard }).await {
+        let (from, next, decision) = (Some(row), change.next, Some(decision));
+        match self.commit(Step { from, next, events, decision, guard }).await {
             Ok(_) => Ok(Claim::Won),
             Err(Denied::AgentFull) => Ok(Claim::AgentFull),
             Err(Denied::Lost) => Ok(Claim::Lost),
@@ -222,7 +229,8 @@ impl Conversations {
         }
         let change = apply(&row, Command::Requeue(cause), self.parts.clock.now())?;
         let events = named(&change.next, Party::System, None, change.events);
-        match self.commit(Step { from: Some(row), next: change.next, events, guard }).await {
+        let (from, next, decision) = (Some(row), change.next, None);
+        match self.commit(Step { from, next, events, decision, guard }).await {
             Err(Denied::Refused(refusal)) => Err(refusal),
             _ => Ok(()),
         }

@@ -232,7 +232,7 @@ impl Conversations {
         };
         let events = bodies.into_iter().enumerate().filter_map(name).collect();
         let guard = self.known.change(row.id).await;
-        match self.commit(Step { from: None, next: row, events, guard }).await {
+        match self.commit(Step { from: None, next: row, events, decision: None, guard }).await {
             Ok(receipts) => {
                 let receipt = receipts.get(main).copied().ok_or_else(unavailable)?;
                 Ok(Sent { receipt, text: kept, rules })

@@ -97,6 +97,10 @@ pub struct Decision {
     pub ranked: Vec<Ranked>,
     /// Names of the factors.
     pub factor_names: Vec<String>,
+    /// Candidates that were passed over, in the order they were tried, and what had changed since
+    /// the policy saw them.
+    #[serde(default)]
+    pub passed: Vec<(AgentId, Excluded)>,
     /// Who got it; `None` when nobody could be claimed.
     pub chosen: Option<AgentId>,
     /// The policy that answered; `None` when the built-in fall-back did.

@@ -1,7 +1,8 @@
-//! A pass over the queue, and one decision: hard rules → one policy call → claims in order →
-//! record.
+//! A pass over the queue, and one decision: hard rules → one policy call → claims in order, the
+//! one that is won keeping the decision with it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::input::{Question, sort};
 use super::{Routing, Seen, away};
@@ -10,7 +11,7 @@ use crate::domain::ids::{DecisionId, TeamId};
 use crate::domain::people::Party;
 use crate::domain::plugin::{Answer, Outcome, Ranking};
 use crate::domain::refusal::Refusal;
-use crate::domain::routing::{Contender, Decision, Ranked, least_loaded, order};
+use crate::domain::routing::{Contender, Decision, Excluded, Ranked, least_loaded, order};
 use crate::runtime::fresh_id;
 use crate::storage::Claim;
 
@@ -67,7 +68,7 @@ impl Routing {
     }
 
     /// One decision. Says whether the policy was asked, that is, whether anybody qualifies.
-    async fn decide(
+    pub(super) async fn decide(
         &self,
         row: &Conversation,
         contenders: &mut [Contender],
@@ -96,6 +97,7 @@ impl Routing {
             input: sorted.input,
             excluded: sorted.excluded,
             factor_names: ranking.factor_names,
+            passed: Vec::new(),
             chosen: None,
             generation: None,
             digest: None,
@@ -104,38 +106,60 @@ impl Routing {
             micros: 0,
         };
         sign(&mut decision, answer, answered);
-        for i in places {
-            let contender = &mut contenders[sorted.behind[i]];
-            if !self.presence.is_present(contender.agent) {
-                contender.present = false;
-                continue;
-            }
-            match self.claim(row, contender, id).await? {
-                Claim::Won => {
-                    decision.chosen = Some(contender.agent);
-                    contender.active += 1;
-                    contender.idle_since = now;
-                    self.queue.lock().remove(row.id);
-                    break;
-                }
-                Claim::AgentFull => contender.active = contender.capacity,
-                Claim::Lost => break,
-            }
-        }
-        self.storage.record_decision(&decision).await.map_err(away)?;
+        let ranked = places.into_iter().map(|i| sorted.behind[i]);
+        self.give(row, decision, contenders, ranked).await?;
         Ok(true)
     }
 
-    /// One conditional write. A conversation that cannot be changed stops nobody behind it; an
-    /// outage stops the pass.
+    /// Gives the conversation to the first that can still be claimed. A decision that names a winner
+    /// is kept by the claim itself; one that found none is kept here.
+    async fn give(
+        &self,
+        row: &Conversation,
+        mut decision: Decision,
+        contenders: &mut [Contender],
+        ranked: impl Iterator<Item = usize> + Send,
+    ) -> Result<(), Refusal> {
+        for i in ranked {
+            let contender = &mut contenders[i];
+            if !self.presence.is_present(contender.agent) {
+                contender.present = false;
+                decision.passed.push((contender.agent, Excluded::Absent));
+                continue;
+            }
+            decision.chosen = Some(contender.agent);
+            let kept = Arc::new(decision);
+            match self.claim(row, contender, Arc::clone(&kept)).await? {
+                Claim::Won => {
+                    contender.active += 1;
+                    contender.idle_since = kept.at;
+                    self.queue.lock().remove(row.id);
+                    return Ok(());
+                }
+                claim => {
+                    decision = Arc::unwrap_or_clone(kept);
+                    decision.chosen = None;
+                    if claim == Claim::Lost {
+                        break;
+                    }
+                    contender.active = contender.capacity;
+                    decision.passed.push((contender.agent, Excluded::AtCapacity));
+                }
+            }
+        }
+        self.storage.record_decision(&decision).await.map_err(away)
+    }
+
+    /// One conditional write, which also keeps the decision if it succeeds. A conversation that
+    /// cannot be changed stops nobody behind it; an outage stops the pass.
     async fn claim(
         &self,
         row: &Conversation,
         contender: &Contender,
-        id: DecisionId,
+        decision: Arc<Decision>,
     ) -> Result<Claim, Refusal> {
         let to = (contender.agent, contender.name.clone());
-        match self.conversations.assign(row.id, to, id).await {
+        match self.conversations.assign(row.id, to, decision).await {
             Err(refusal @ Refusal::Unavailable { .. }) => Err(refusal),
             Err(refusal) => {
                 tracing::warn!(conversation = %row.id, %refusal, "cannot be assigned");

@@ -10,8 +10,8 @@ use crate::domain::plugin::Outcome;
 use crate::domain::routing::Excluded;
 use crate::sessions::Push;
 
-fn routing(world: &World) -> (Arc<Routing>, CancellationToken) {
-    let routing = Routing::new(
+fn idle(world: &World) -> Arc<Routing> {
+    Routing::new(
         Arc::clone(&world.storage),
         Arc::clone(&world.stream),
         Arc::clone(&world.plugins),
@@ -19,7 +19,11 @@ fn routing(world: &World) -> (Arc<Routing>, CancellationToken) {
         Arc::clone(&world.presence),
         Arc::clone(&world.service),
         world.clock.clone(),
-    );
+    )
+}
+
+fn routing(world: &World) -> (Arc<Routing>, CancellationToken) {
+    let routing = idle(world);
     let shutdown = CancellationToken::new();
     let (it, token) = (Arc::clone(&routing), shutdown.clone());
     crate::runtime::spawn(async move { it.run(token).await });
@@ -78,21 +82,41 @@ async fn nobody_blocks_those_behind() {
     assert_eq!(agent_of(&event), Some(world.id_of(&wu)));
     let decision = world.service.now(stuck).await.unwrap();
     assert_eq!(decision.agent, Some(world.id_of(&wu)));
-    let recorded = async {
-        loop {
-            if let Some(decision) = world.storage.decisions(stuck).await.unwrap().pop() {
-                return decision;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let decision = tokio::time::timeout(Duration::from_secs(10), recorded).await.unwrap();
+    let decision = world.storage.decisions(stuck).await.unwrap().remove(0);
     let reason = |who: &Principal| {
         let id = world.id_of(who);
         decision.excluded.iter().find(|(agent, ..)| *agent == id).map(|(.., why)| *why)
     };
     assert_eq!(reason(&li), Some(Excluded::LacksSkill));
     shutdown.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_record_says_who_was_passed_over_and_who_got_it() {
+    let world = World::new().await;
+    let visitor = world.visitor().await;
+    let (li, wu) = (world.agent("li", 1).await, world.agent("wu", 1).await);
+    let routing = idle(&world);
+    let mut seen = routing.contenders().await.unwrap();
+    let before = world.opened(&visitor).await;
+    let (id, last) = (world.opened(&visitor).await, world.opened(&visitor).await);
+    world.service.ask(&li, before, key("take"), Ask::Take).await.unwrap();
+    let mut stale = seen.clone();
+    assert!(routing.decide(&world.row(id).await, &mut seen).await.unwrap());
+    let decision = world.storage.decisions(id).await.unwrap().remove(0);
+    assert_eq!(decision.ranked.len(), 2, "the policy saw both free");
+    assert_eq!(decision.passed, [(world.id_of(&li), Excluded::AtCapacity)]);
+    assert_eq!(decision.chosen, Some(world.id_of(&wu)));
+    let told = world.stream.read(id, 0, 100).await.unwrap();
+    let told = told.iter().find_map(|event| match event.body {
+        EventBody::Assigned { decision, .. } => decision,
+        _ => None,
+    });
+    assert_eq!(told, Some(decision.id));
+
+    assert!(routing.decide(&world.row(last).await, &mut stale).await.unwrap());
+    let decision = world.storage.decisions(last).await.unwrap().remove(0);
+    assert_eq!((decision.passed.len(), decision.chosen), (2, None), "both were full by then");
 }
 
 #[tokio::test(flavor = "multi_thread")]

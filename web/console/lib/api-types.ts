@@ -944,6 +944,15 @@ export interface components {
             micros: number;
             /** @description How the plugin call ended. */
             outcome: components["schemas"]["Outcome"];
+            /**
+             * @description Candidates that were passed over, in the order they were tried, and what had changed since
+             *     the policy saw them.
+             * @default []
+             */
+            passed: [
+                components["schemas"]["AgentId"],
+                components["schemas"]["Excluded"]
+            ][];
             /** @description Candidates, best first. */
             ranked: components["schemas"]["Ranked"][];
             /** @description Of which site. */

@@ -10,7 +10,7 @@ use crate::domain::ids::{ConversationId, DecisionId, TeamId};
 use crate::domain::inspection::{Finding, Item, Report, Scorecard, Severity};
 use crate::domain::people::Team;
 use crate::domain::plugin::{Outcome, RoutingInput};
-use crate::domain::routing::{Decision, SkillNeed};
+use crate::domain::routing::{Decision, Excluded, SkillNeed};
 use crate::storage::{Claim, Handle, Search, StorageError};
 
 fn ids(rows: &[Conversation]) -> Vec<u64> {
@@ -100,7 +100,7 @@ pub(in crate::storage) async fn claims_at_once_never_exceed_the_capacity(
         let storage = Arc::clone(&storage);
         tasks.spawn(async move {
             let next = given(&row, agent(1, 3).id, 5_000);
-            storage.claim(&next, &[told(&next, "v2.0")]).await.unwrap()
+            storage.claim(&next, &[told(&next, "v2.0")], None).await.unwrap()
         });
     }
     let claims = tasks.join_all().await;
@@ -115,7 +115,7 @@ pub(in crate::storage) async fn claims_at_once_never_exceed_the_capacity(
     let held = storage.search(&held).await.unwrap().remove(0);
     storage.change(&closed(&held, 9), &[]).await.unwrap();
     let next = given(&storage.queue(None).await.unwrap()[0], one.id, 6_000);
-    assert_eq!(storage.claim(&next, &[]).await.unwrap(), Claim::Won, "room again");
+    assert_eq!(storage.claim(&next, &[], None).await.unwrap(), Claim::Won, "room again");
 }
 
 pub(in crate::storage) async fn a_conversation_is_claimed_once(open: impl AsyncFn() -> Handle) {
@@ -127,13 +127,13 @@ pub(in crate::storage) async fn a_conversation_is_claimed_once(open: impl AsyncF
     for n in 1..=20 {
         storage.add_agent(&agent(n, 5), "x").await.unwrap();
         let (storage, next) = (Arc::clone(&storage), given(&row, agent(n, 5).id, 1));
-        tasks.spawn(async move { storage.claim(&next, &[]).await.unwrap() });
+        tasks.spawn(async move { storage.claim(&next, &[], None).await.unwrap() });
     }
     let claims = tasks.join_all().await;
     assert_eq!(claims.iter().filter(|c| **c == Claim::Won).count(), 1);
     assert_eq!(claims.iter().filter(|c| **c == Claim::Lost).count(), 19);
     let nobody = given(&closed(&row, 1), agent(99, 1).id, 1);
-    assert_ne!(storage.claim(&nobody, &[]).await.ok(), Some(Claim::Won));
+    assert_ne!(storage.claim(&nobody, &[], None).await.ok(), Some(Claim::Won));
 }
 
 pub(in crate::storage) async fn the_queue_is_in_order(open: impl AsyncFn() -> Handle) {
@@ -165,7 +165,7 @@ pub(in crate::storage) async fn searches_page_from_the_newest(open: impl AsyncFn
         storage.open(&waiting(n), &[]).await.unwrap();
     }
     for n in [2, 4, 6] {
-        storage.claim(&given(&waiting(n), agent(1, 9).id, n), &[]).await.unwrap();
+        storage.claim(&given(&waiting(n), agent(1, 9).id, n), &[], None).await.unwrap();
     }
     let found = async |search: Search| ids(&storage.search(&search).await.unwrap());
     let any = Search { limit: 4, ..Search::default() };
@@ -197,6 +197,35 @@ pub(in crate::storage) async fn decisions_are_kept_whole(open: impl AsyncFn() ->
     assert_eq!(storage.decision(DecisionId::new(9).unwrap()).await.unwrap(), None);
 }
 
+pub(in crate::storage) async fn a_claim_and_its_decision_are_one_commit(
+    open: impl AsyncFn() -> Handle,
+) {
+    let storage = open().await;
+    furnish(&storage).await;
+    storage.add_agent(&agent(1, 1), "x").await.unwrap();
+    storage.add_agent(&agent(2, 5), "x").await.unwrap();
+    let rows = [waiting(1), waiting(2)];
+    for row in &rows {
+        storage.open(row, &[]).await.unwrap();
+    }
+    let claim = async |row: &Conversation, to: u64, decision: &Decision| {
+        storage.claim(&given(row, agent(to, 1).id, 1), &[], Some(decision)).await
+    };
+    let won = decision(&rows[0], 1, 10);
+    assert_eq!(claim(&rows[0], 1, &won).await.unwrap(), Claim::Won);
+    let full = claim(&rows[1], 1, &decision(&rows[1], 2, 20)).await;
+    assert_eq!(full.unwrap(), Claim::AgentFull);
+    let lost = claim(&rows[0], 2, &decision(&rows[0], 3, 30)).await;
+    assert_eq!(lost.unwrap(), Claim::Lost);
+    let unkept = claim(&rows[1], 2, &decision(&rows[1], 1, 40)).await;
+    assert!(unkept.is_err(), "a decision of this id is there: {unkept:?}");
+    assert_eq!(storage.conversation(rows[1].id).await.unwrap().as_ref(), Some(&rows[1]));
+    drop(storage);
+    let storage = open().await;
+    assert_eq!(storage.decisions(rows[0].id).await.unwrap(), [won]);
+    assert!(storage.decisions(rows[1].id).await.unwrap().is_empty());
+}
+
 fn decision(row: &Conversation, id: u64, at: u64) -> Decision {
     let input = RoutingInput {
         now: at,
@@ -222,6 +251,7 @@ fn decision(row: &Conversation, id: u64, at: u64) -> Decision {
         excluded: Vec::new(),
         ranked: Vec::new(),
         factor_names: vec!["load".into()],
+        passed: vec![(agent(7, 1).id, Excluded::AtCapacity)],
         chosen: None,
         generation: None,
         digest: None,
@@ -287,7 +317,7 @@ pub(in crate::storage) async fn service_time_is_the_mean_of_the_last_fifty(
         // The first ten were quick and closed long ago.
         let (from, until) = if n <= 10 { (1, n + 1) } else { (n * 10, n * 10 + 300) };
         let mine = given(&row, agent(1, 100).id, from);
-        storage.claim(&mine, &[]).await.unwrap();
+        storage.claim(&mine, &[], None).await.unwrap();
         let end = closed(&mine, until);
         storage.change(&end, &[]).await.unwrap();
         if n == 4 {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{QueryBuilder, Sqlite as Engine, query, query_as, query_scalar};
+use sqlx::{QueryBuilder, Sqlite as Engine, SqliteExecutor, query, query_as, query_scalar};
 
 use super::row::{Columns, all, json, one, signed, word};
 use super::{Sqlite, failed};
@@ -40,7 +40,12 @@ impl Conversations for Sqlite {
         Ok(true)
     }
 
-    async fn claim(&self, next: &Conversation, pending: &[NewEvent]) -> Stored<Claim> {
+    async fn claim(
+        &self,
+        next: &Conversation,
+        pending: &[NewEvent],
+        decision: Option<&Decision>,
+    ) -> Stored<Claim> {
         let mut transaction = self.begin().await?;
         if !update(&mut transaction, next).await? {
             return Ok(Claim::Lost);
@@ -65,6 +70,9 @@ impl Conversations for Sqlite {
             .await
             .map_err(failed)?;
         keep_pending(&mut transaction, next, pending).await?;
+        if let Some(decision) = decision {
+            keep_decision(&mut *transaction, decision).await?;
+        }
         transaction.commit().await.map_err(failed)?;
         Ok(Claim::Won)
     }
@@ -136,15 +144,7 @@ impl Conversations for Sqlite {
     }
 
     async fn record_decision(&self, decision: &Decision) -> Stored<()> {
-        query("INSERT INTO decisions (id, conversation, at, document) VALUES (?, ?, ?, ?)")
-            .bind(signed(decision.id.get()))
-            .bind(signed(decision.conversation.get()))
-            .bind(signed(decision.at))
-            .bind(json(decision)?)
-            .execute(&self.writer)
-            .await
-            .map_err(failed)?;
-        Ok(())
+        keep_decision(&self.writer, decision).await
     }
 
     async fn decisions(&self, id: ConversationId) -> Stored<Vec<Decision>> {
@@ -283,6 +283,18 @@ async fn keep_pending(
         .bind(signed(row.version))
         .bind(json(pending)?)
         .execute(connection)
+        .await
+        .map_err(failed)?;
+    Ok(())
+}
+
+async fn keep_decision<'a>(writer: impl SqliteExecutor<'a>, decision: &Decision) -> Stored<()> {
+    query("INSERT INTO decisions (id, conversation, at, document) VALUES (?, ?, ?, ?)")
+        .bind(signed(decision.id.get()))
+        .bind(signed(decision.conversation.get()))
+        .bind(signed(decision.at))
+        .bind(json(decision)?)
+        .execute(writer)
         .await
         .map_err(failed)?;
     Ok(())

@@ -37,6 +37,7 @@ contract!(
     the_queue_is_in_order,
     searches_page_from_the_newest,
     decisions_are_kept_whole,
+    a_claim_and_its_decision_are_one_commit,
     closed_conversations_are_inspected_once,
     service_time_is_the_mean_of_the_last_fifty,
     generations_are_numbered_per_point,
