@@ -10,6 +10,7 @@ pub mod event;
 pub mod file;
 pub mod ids;
 pub mod inspection;
+pub mod partition;
 pub mod people;
 pub mod plugin;
 pub mod rate;

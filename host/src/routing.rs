@@ -29,7 +29,7 @@ use crate::presence::{Presence, PresenceChange};
 use crate::runtime::Clock;
 use crate::sessions::Sessions;
 use crate::storage::{self, StorageError};
-use crate::stream::{Stream, Tail};
+use crate::stream::{Stream, Tail, Told};
 
 mod decide;
 mod input;
@@ -119,7 +119,11 @@ impl Routing {
 
     /// Moves what happened from the tail into `seen`; never waits for anything else.
     async fn listen(&self, mut tail: Tail) {
-        while let Some(batch) = tail.recv().await {
+        while let Some(told) = tail.recv().await {
+            let Told::Events(batch) = told else {
+                self.look_at_all();
+                continue;
+            };
             let ids = batch.iter().filter(|event| moves_the_queue(&event.body));
             let ids: Vec<_> = ids.map(|event| event.conversation).collect();
             if ids.is_empty() {

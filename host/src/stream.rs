@@ -6,11 +6,14 @@
 //! - `seq` of a conversation is 1, 2, 3 … without holes, in the order the appends became durable;
 //! - the same `(conversation, from, key)` is appended once: later appends return the first receipt,
 //!   whatever the body;
-//! - every tail sees every event after the moment it was opened, in `seq` order per conversation.
+//! - every tail sees every event after the moment it was opened, in `seq` order per conversation, or is told that it
+//!   missed some; it may also see some from just before, and see one twice.
 //!
 //! It does not know conversations' states, permissions or filters: it stores what it is given.
 
 mod embedded;
+mod log;
+mod record;
 
 #[cfg(test)]
 mod contract;
@@ -25,9 +28,21 @@ use crate::domain::event::{Event, NewEvent};
 use crate::domain::ids::{ConversationId, Millis, Seq};
 use crate::runtime::Clock;
 
-/// Events as they became durable, batch by batch. Bounded: a tail nobody reads holds the stream up,
-/// so readers must only move events on and never wait for I/O in between.
-pub type Tail = mpsc::Receiver<Arc<[Arc<Event>]>>;
+pub use self::log::{BadPosition, Lease, Log, LogPosition, TrimError};
+
+/// What happens, as it happens. Bounded: a tail nobody reads holds the stream up, so readers must only move events on
+/// and never wait for I/O in between.
+pub type Tail = mpsc::Receiver<Told>;
+
+/// One thing a tail tells.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Told {
+    /// Events as they became durable.
+    Events(Arc<[Arc<Event>]>),
+    /// Events were missed that this tail will not tell any more (the stream was out of reach for longer than its log
+    /// goes back): whoever follows conversations reads them again from where it is. The embedded stream never says so.
+    Missed,
+}
 
 /// Proof that an event is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

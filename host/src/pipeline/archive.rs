@@ -12,7 +12,7 @@ use crate::domain::event::EventBody;
 use crate::domain::ids::ConversationId;
 use crate::inspection::Inspection;
 use crate::storage::{self, Stored};
-use crate::stream::{Stream, Tail};
+use crate::stream::{Stream, Tail, Told};
 
 /// Most closed conversations whose visitor is still to be updated; beyond it the oldest are skipped
 /// (only the preference for the same agent is lost).
@@ -51,7 +51,9 @@ impl Archive {
 
     /// Moves closed conversations off the tail; waits for nothing else.
     async fn listen(&self, mut tail: Tail) {
-        while let Some(batch) = tail.recv().await {
+        while let Some(told) = tail.recv().await {
+            // The embedded stream, the only one this reads, misses nothing.
+            let Told::Events(batch) = told else { continue };
             for event in batch.iter() {
                 if matches!(event.body, EventBody::Closed { .. }) {
                     self.inspection.enqueue(event.conversation);

@@ -44,6 +44,18 @@ impl Healing {
 }
 
 impl Sessions {
+    /// Events were missed, nobody knows whose: everything followed is read again from where it is.
+    pub(super) fn heal_everyone(&self) {
+        for shard in &self.by_id {
+            let sessions: Vec<_> = shard.lock().values().cloned().collect();
+            for session in sessions {
+                for conversation in session.doubt() {
+                    self.healing.add(session.clone(), conversation);
+                }
+            }
+        }
+    }
+
     /// One worker: heals a page at a time, so that a long resume does not hold up short ones.
     pub(super) async fn heal_all(self: Arc<Self>, shutdown: CancellationToken) {
         loop {

@@ -9,6 +9,7 @@ use super::session::{Carrier, Session};
 use super::{Bye, Item, Sessions};
 use crate::domain::ids::Millis;
 use crate::runtime;
+use crate::stream::{Tail, Told};
 
 /// Gaps healed at the same time.
 const HEALERS: usize = 4;
@@ -30,18 +31,19 @@ impl Sessions {
         }
     }
 
-    async fn follow_tail(&self, mut tail: crate::stream::Tail, shutdown: CancellationToken) {
+    async fn follow_tail(&self, mut tail: Tail, shutdown: CancellationToken) {
         loop {
-            let batch = tokio::select! {
+            let told = tokio::select! {
                 () = shutdown.cancelled() => return,
-                batch = tail.recv() => batch,
+                told = tail.recv() => told,
             };
-            let Some(batch) = batch else {
-                tracing::error!("the stream's tail ended; sessions get no live events");
-                return;
-            };
-            for event in batch.iter() {
-                self.deliver(event);
+            match told {
+                Some(Told::Events(batch)) => batch.iter().for_each(|event| self.deliver(event)),
+                Some(Told::Missed) => self.heal_everyone(),
+                None => {
+                    tracing::error!("the stream's tail ended; sessions get no live events");
+                    return;
+                }
             }
         }
     }

@@ -300,6 +300,17 @@ impl Session {
         if fresh { Offered::Gap } else { Offered::Fine }
     }
 
+    /// Live events may have been missed: what is to be read again now. What is being healed is read anyway.
+    pub(super) fn doubt(&self) -> SmallVec<[ConversationId; 1]> {
+        let mut inner = self.inner.lock();
+        let mut doubted = SmallVec::new();
+        for track in inner.tracks.iter_mut().filter(|track| track.heal == Heal::Live) {
+            track.heal = Heal::Queued;
+            doubted.push(track.conversation);
+        }
+        doubted
+    }
+
     /// Where healing is: the `seq` to read after and how many there is room for. `None`: nothing to heal (now).
     pub(super) fn heal_from(&self, conversation: ConversationId) -> Option<(Seq, usize)> {
         let mut inner = self.inner.lock();

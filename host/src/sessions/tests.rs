@@ -13,14 +13,12 @@ use crate::domain::event::{EventBody, NewEvent};
 use crate::domain::ids::{AgentId, VisitorId};
 use crate::domain::people::Principal;
 use crate::runtime;
-use crate::stream::{AppendError, ReadError, Receipt, Tail};
-
-type Batch = Arc<[Arc<Event>]>;
+use crate::stream::{AppendError, ReadError, Receipt, Tail, Told};
 
 #[derive(Default)]
 struct Memory {
     events: Mutex<Vec<Arc<Event>>>,
-    tails: Mutex<Vec<mpsc::Sender<Batch>>>,
+    tails: Mutex<Vec<mpsc::Sender<Told>>>,
     /// Keeps new events from the tails: they are only readable.
     mute: AtomicBool,
 }
@@ -45,7 +43,7 @@ impl Stream for Memory {
         if !self.mute.load(Ordering::Relaxed) {
             let tails: Vec<_> = self.tails.lock().clone();
             for tail in tails {
-                drop(tail.send(Arc::from(vec![event.clone()])).await);
+                drop(tail.send(Told::Events(Arc::from(vec![event.clone()]))).await);
             }
         }
         Ok(Receipt { seq: event.seq, at: 1, duplicate: false })
@@ -180,6 +178,21 @@ async fn a_gap_in_the_tail_is_healed() {
     stage.says("4").await;
     assert_eq!(stage.hears(&session, 3).await, [2, 3, 4]);
     assert!(stage.sessions.figures().heals >= 1);
+}
+
+#[tokio::test]
+async fn a_tail_that_missed_some_has_everything_read_again() {
+    let stage = stage(SessionLimits::default());
+    let session = stage.arrives();
+    stage.follows(&session, 0);
+    stage.says("1").await;
+    assert_eq!(stage.hears(&session, 1).await, [1]);
+    stage.stream.mute.store(true, Ordering::Relaxed);
+    stage.says("2").await;
+    stage.says("3").await;
+    let tail = stage.stream.tails.lock()[0].clone();
+    tail.send(Told::Missed).await.unwrap();
+    assert_eq!(stage.hears(&session, 2).await, [2, 3], "without another live event");
 }
 
 #[tokio::test]

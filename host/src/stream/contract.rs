@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::{Receipt, Stream, Tail};
+use super::{Receipt, Stream, Tail, Told};
 use crate::domain::event::{CloseReason, Event, EventBody, NewEvent, QueueCause, TransferTarget};
 use crate::domain::ids::{AgentId, ConversationId, SiteId, TeamId, VisitorId};
 use crate::domain::people::Party;
@@ -43,10 +43,11 @@ fn seqs(events: &[Arc<Event>]) -> Vec<u64> {
 async fn hear(tail: &mut Tail, count: usize) -> Vec<Arc<Event>> {
     let mut heard = Vec::new();
     while heard.len() < count {
-        let batch = tokio::time::timeout(Duration::from_secs(10), tail.recv()).await;
-        heard.extend(
-            batch.expect("the tail is not late").expect("the tail is open").iter().cloned(),
-        );
+        let told = tokio::time::timeout(Duration::from_secs(10), tail.recv()).await;
+        match told.expect("the tail is not late").expect("the tail is open") {
+            Told::Events(batch) => heard.extend(batch.iter().cloned()),
+            Told::Missed => panic!("nothing was cut, so nothing may be missed"),
+        }
     }
     heard
 }

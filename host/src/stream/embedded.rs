@@ -14,7 +14,6 @@
 mod checkpoint;
 mod heads;
 mod readers;
-mod record;
 mod schema;
 mod writer;
 
@@ -31,7 +30,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{AppendError, OpenError, ReadError, Receipt, Stream, StreamLimits, Tail};
+use super::{AppendError, OpenError, ReadError, Receipt, Stream, StreamLimits, Tail, Told, record};
 use crate::domain::event::{Event, NewEvent};
 use crate::domain::ids::{ConversationId, Seq};
 use crate::runtime::Clock;
@@ -40,7 +39,7 @@ use readers::Readers;
 use writer::Writer;
 
 /// The writing end of a [`Tail`].
-type TailSender = mpsc::Sender<Arc<[Arc<Event>]>>;
+type TailSender = mpsc::Sender<Told>;
 
 /// What the handle and the writer thread share.
 pub(super) struct Shared {

@@ -20,7 +20,7 @@ use crate::presence::Presence;
 use crate::runtime::{Clock, fresh_id};
 use crate::sessions::{SessionLimits, Sessions};
 use crate::storage;
-use crate::stream::{self, Stream, StreamLimits, Tail};
+use crate::stream::{self, Stream, StreamLimits, Tail, Told};
 
 /// The world.
 pub(crate) struct World {
@@ -202,7 +202,8 @@ pub(crate) fn open_with(draft: &str, text: Option<&str>) -> Open {
 pub(crate) async fn hears(tail: &mut Tail, wanted: impl Fn(&Event) -> bool) -> Arc<Event> {
     let heard = async {
         loop {
-            let batch = tail.recv().await.expect("the stream lives");
+            let told = tail.recv().await.expect("the stream lives");
+            let Told::Events(batch) = told else { panic!("nothing may be missed") };
             if let Some(event) = batch.iter().find(|event| wanted(event)) {
                 return Arc::clone(event);
             }

@@ -19,7 +19,7 @@ use crate::domain::event::Event;
 use crate::domain::ids::{ConversationId, Millis, Seq};
 use crate::domain::people::Party;
 use crate::runtime::Clock;
-use crate::stream::{AppendError, Receipt, StreamLimits};
+use crate::stream::{AppendError, Receipt, StreamLimits, Told};
 
 const INSERT: &str = "INSERT INTO events
     (conversation, seq, at, sender_kind, sender, key, format, body)
@@ -168,17 +168,17 @@ impl Writer {
             }
         }
         if !events.is_empty() {
-            self.show(&Arc::from(events));
+            self.show(&Told::Events(Arc::from(events)));
         }
     }
 
     /// To every tail, waiting for slow ones; those whose reader is gone are forgotten. The lock is
     /// not held while waiting, so opening a tail never waits for a slow one.
-    fn show(&self, events: &Arc<[Arc<Event>]>) {
+    fn show(&self, told: &Told) {
         let tails = self.shared.tails.lock().clone();
         let mut closed = false;
         for tail in &tails {
-            closed |= !self.hand(tail, Arc::clone(events));
+            closed |= !self.hand(tail, told.clone());
         }
         if closed {
             self.shared.tails.lock().retain(|tail| !tail.is_closed());
@@ -186,17 +186,16 @@ impl Writer {
     }
 
     /// `false` when nobody reads this tail any more.
-    fn hand(&self, tail: &TailSender, events: Arc<[Arc<Event>]>) -> bool {
-        let mut events = events;
+    fn hand(&self, tail: &TailSender, mut told: Told) -> bool {
         loop {
-            match tail.try_send(events) {
+            match tail.try_send(told) {
                 Ok(()) => return true,
                 Err(TrySendError::Closed(_)) => return false,
                 Err(TrySendError::Full(back)) => {
                     if self.shared.closing.load(Ordering::Acquire) {
                         return true;
                     }
-                    events = back;
+                    told = back;
                     std::thread::park_timeout(TAIL_PAUSE);
                 }
             }
