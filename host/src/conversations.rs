@@ -187,7 +187,7 @@ fn stored(error: StorageError) -> Refusal {
 fn appended(error: AppendError) -> Refusal {
     tracing::warn!(%error, "the stream did not take an event");
     match error {
-        AppendError::Full => disk_full(),
+        AppendError::Full(_) => disk_full(),
         AppendError::Overloaded => {
             Refusal::Unavailable { reason: "overloaded", retry_after_ms: 500 }
         }

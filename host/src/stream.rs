@@ -14,6 +14,7 @@
 mod embedded;
 mod log;
 mod record;
+mod redis;
 
 #[cfg(test)]
 mod contract;
@@ -25,10 +26,12 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use crate::domain::event::{Event, NewEvent};
-use crate::domain::ids::{ConversationId, Millis, Seq};
+use crate::domain::ids::{ClientKey, ConversationId, Millis, Seq};
+use crate::domain::people::Party;
 use crate::runtime::Clock;
 
 pub use self::log::{BadPosition, Lease, Log, LogPosition, TrimError};
+pub use self::redis::{Facts as RedisFacts, RedisConfig};
 
 /// What happens, as it happens. Bounded: a tail nobody reads holds the stream up, so readers must only move events on
 /// and never wait for I/O in between.
@@ -58,15 +61,39 @@ pub struct Receipt {
 /// Why nothing was appended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
-    /// No room on the disk. Nothing was kept; the same append may be tried later.
-    #[error("the disk that holds the stream is full")]
-    Full,
+    /// No room, and where. Nothing was kept; the same append may be tried later.
+    #[error("the stream is full: {0}")]
+    Full(String),
     /// Too many appends are waiting; try again later.
     #[error("the stream is overloaded")]
     Overloaded,
     /// It is *unknown* whether it was kept: try again with the same key.
     #[error("the stream is unavailable: {0}")]
     Unavailable(String),
+}
+
+/// What a stream that does not keep everything needs to know of what it has given away: asked of SQL, which has it. A
+/// conversation that the stream does not know at all is whole there, or there is nothing of it.
+#[async_trait]
+pub trait Older: Send + Sync {
+    /// Up to `limit` events with `seq > after`, in order.
+    async fn events(
+        &self,
+        conversation: ConversationId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<Arc<Event>>, ReadError>;
+
+    /// The last `seq`, 0 for a conversation without events.
+    async fn head(&self, conversation: ConversationId) -> Result<Seq, ReadError>;
+
+    /// Where and when the event with a sender's key is.
+    async fn receipt(
+        &self,
+        conversation: ConversationId,
+        from: Party,
+        key: &ClientKey,
+    ) -> Result<Option<(Seq, Millis)>, ReadError>;
 }
 
 /// Why nothing was read.
@@ -148,6 +175,9 @@ pub enum OpenError {
         /// Newest format known.
         known: u32,
     },
+    /// Redis cannot be reached or cannot do.
+    #[error("the stream in Redis cannot be opened: {0}")]
+    Redis(String),
     /// The file or the folder cannot be used.
     #[error("the stream in {path} cannot be opened: {why}")]
     Unusable {
@@ -165,4 +195,26 @@ pub enum OpenError {
 /// When the folder is in use, newer than this program, or unusable.
 pub fn open(dir: &Path, clock: Clock, limits: StreamLimits) -> Result<Arc<dyn Stream>, OpenError> {
     Ok(Arc::new(embedded::Embedded::open(dir, clock, limits)?))
+}
+
+/// A stream that keeps only what is on its way to SQL, and the logs it is read from on that way.
+pub struct Opened {
+    /// The stream.
+    pub stream: Arc<dyn Stream>,
+    /// Its logs.
+    pub log: Arc<dyn Log>,
+}
+
+/// Opens the stream in Redis, or joins the nodes that have it open. Dropping both handles leaves the server; what was
+/// accepted and is not answered yet is still tried.
+///
+/// # Errors
+/// When the server cannot be reached, is too old, would throw events away, or has another number of partitions.
+pub async fn open_redis(
+    config: RedisConfig,
+    older: Arc<dyn Older>,
+    clock: Clock,
+) -> Result<Opened, OpenError> {
+    let redis = Arc::new(self::redis::Redis::open(config, older, clock).await?);
+    Ok(Opened { stream: redis.clone(), log: redis })
 }

@@ -8,6 +8,7 @@ mod files;
 mod bytes;
 mod frames;
 mod plugins;
+mod redis;
 mod http;
 mod mistakes;
 mod identity;

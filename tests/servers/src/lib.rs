@@ -5,12 +5,14 @@
 //! It knows nothing of kefu: xtask, the integration tests and the benchmarks all start their servers here.
 
 mod kafka;
+mod named;
 mod postgres;
 mod process;
 mod redis;
 mod tools;
 
 pub use kafka::Kafka;
+pub use named::named;
 pub use postgres::Postgres;
 pub use process::free_port;
 pub use redis::{Redis, RedisCluster};

@@ -205,7 +205,7 @@ impl Writer {
 
 fn refusal(why: &rusqlite::Error) -> AppendError {
     match why.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => AppendError::Full,
+        Some(ErrorCode::DiskFull) => AppendError::Full("its disk, or its max_bytes".into()),
         _ => AppendError::Unavailable(why.to_string()),
     }
 }
