@@ -13,7 +13,8 @@ use axum::response::{IntoResponse, Response};
 use crate::api::contract::{Entry, Routes, Who, op};
 use crate::api::{self, Admin, Api, Failure};
 use crate::domain::agent::Status;
-use crate::plugins::Times;
+use crate::domain::plugin::Point;
+use crate::plugins::{PointStats, Served, Times};
 use crate::telemetry::{Live, Meters};
 
 /// What the endpoints look at.
@@ -87,27 +88,33 @@ async fn live(api: &Api) -> Result<Vec<Live>, Failure> {
         Live::new("kefu_heals_total", figures.heals as f64),
     ];
     live.extend(people(api).await?);
-    for stats in api.plugins.stats() {
-        let point = stats.point.word();
-        let outcomes = [
-            ("answered", stats.answered),
-            ("no_opinion", stats.no_opinion),
-            ("error", stats.errors),
-            ("fault", stats.faults),
-            ("absent", stats.absent),
-        ];
-        live.extend(outcomes.map(|(outcome, calls)| {
-            let calls = Live::new("kefu_plugin_calls_total", calls as f64);
-            calls.with("point", point).with("outcome", outcome)
-        }));
-        live.push(Live::new("kefu_plugin_fuel_total", stats.fuel as f64).with("point", point));
-    }
-    for Times { point, buckets, sum, count } in api.plugins.times() {
-        let name = "kefu_plugin_call_duration_seconds";
-        let parts = Live::histogram(name, &buckets, sum, count);
-        live.extend(parts.into_iter().map(|part| part.with("point", point.word())));
+    for PointStats { point, absent, served } in api.plugins.stats() {
+        let calls = Live::new("kefu_plugin_calls_total", absent as f64);
+        live.push(calls.with("point", point.word()).with("outcome", "absent"));
+        live.extend(served.iter().flat_map(|one| plugin(point, one)));
     }
     Ok(live)
+}
+
+/// What one generation did.
+fn plugin(point: Point, one: &Served) -> Vec<Live> {
+    let named = |live: Live| {
+        let live = live.with("point", point.word()).with("plugin", one.name.clone());
+        live.with("generation", one.number.to_string())
+    };
+    let outcomes = [
+        ("answered", one.answered),
+        ("no_opinion", one.no_opinion),
+        ("error", one.errors),
+        ("fault", one.faults),
+    ];
+    let calls = outcomes.map(|(outcome, calls)| {
+        named(Live::new("kefu_plugin_calls_total", calls as f64)).with("outcome", outcome)
+    });
+    let fuel = named(Live::new("kefu_plugin_fuel_total", one.fuel as f64));
+    let Times { buckets, sum, count } = &one.times;
+    let times = Live::histogram("kefu_plugin_call_duration_seconds", buckets, *sum, *count);
+    calls.into_iter().chain([fuel]).chain(times.into_iter().map(named)).collect()
 }
 
 /// The queues, and who is there to empty them.

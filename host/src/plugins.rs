@@ -27,9 +27,9 @@ mod store;
 
 use engine::{Live, Reply, Runner};
 use generations::Ready;
-use stats::Stats;
+use stats::{Tallies, Tally};
 
-pub use stats::{PointStats, Times};
+pub use stats::{PointStats, Served, Times};
 
 /// What plugins may use.
 #[derive(Debug, Clone)]
@@ -142,8 +142,22 @@ struct Parts {
 
 #[derive(Default)]
 struct Slot {
-    active: ArcSwapOption<Ready>,
-    stats: Stats,
+    active: ArcSwapOption<Serving>,
+    tallies: Tallies,
+}
+
+/// A generation in charge, and where its calls are counted.
+struct Serving {
+    ready: Ready,
+    tally: Arc<Tally>,
+}
+
+impl Slot {
+    /// From now on calls go to this one.
+    fn serve(&self, ready: Ready) {
+        let tally = self.tallies.of(&ready.row);
+        self.active.store(Some(Arc::new(Serving { ready, tally })));
+    }
 }
 
 impl std::fmt::Debug for Plugins {
@@ -193,18 +207,10 @@ impl Plugins {
         self.call(Point::Inspection, |live| live.inspect(&inspection::given(input)), check)
     }
 
-    /// Counts and times of each point since the start.
-    pub fn stats(&self) -> Vec<PointStats> {
+    /// Counts and times of each point and generation since the start.
+    pub fn stats(&self) -> [PointStats; 3] {
         [Point::Routing, Point::Filter, Point::Inspection]
-            .into_iter()
-            .map(|point| self.slot(point).stats.read(point))
-            .collect()
-    }
-
-    /// How long the calls of each point took.
-    pub fn times(&self) -> [Times; 3] {
-        [Point::Routing, Point::Filter, Point::Inspection]
-            .map(|point| self.slot(point).stats.times(point))
+            .map(|point| self.slot(point).tallies.read(point))
     }
 
     fn call<R, T>(
@@ -214,30 +220,32 @@ impl Plugins {
         check: impl FnOnce(R) -> Result<T, String>,
     ) -> Answer<T> {
         let slot = self.slot(point);
-        let Some(ready) = slot.active.load_full() else {
-            slot.stats.record(Outcome::Absent, std::time::Duration::ZERO, 0);
+        let Some(serving) = slot.active.load_full() else {
+            slot.tallies.absent();
             return absent();
         };
+        let Serving { ready, tally } = serving.as_ref();
         let answer = ready.ask(call, check);
         let took = std::time::Duration::from_micros(answer.micros);
-        slot.stats.record(answer.outcome, took, answer.fuel);
+        tally.record(answer.outcome, took, answer.fuel);
         if let Some(why) = &answer.detail {
             let (generation, outcome) = (ready.row.id, answer.outcome);
             tracing::warn!(%generation, ?outcome, why, "a plugin did not answer");
         }
         let limit = self.parts.as_ref().map_or(u32::MAX, |parts| parts.config.quarantine_after);
         if ready.strained(answer.outcome, limit) {
-            self.take_out(slot, &ready, answer.detail.as_deref().unwrap_or("fault"));
+            self.take_out(slot, &serving, answer.detail.as_deref().unwrap_or("fault"));
         }
         answer
     }
 
     /// Takes a generation out at once; storage and the roll-back follow in a task.
-    fn take_out(&self, slot: &Slot, ready: &Arc<Ready>, why: &str) {
-        let was = slot.active.compare_and_swap(&Some(Arc::clone(ready)), None);
-        if !was.as_ref().is_some_and(|was| Arc::ptr_eq(was, ready)) {
+    fn take_out(&self, slot: &Slot, serving: &Arc<Serving>, why: &str) {
+        let was = slot.active.compare_and_swap(&Some(Arc::clone(serving)), None);
+        if !was.as_ref().is_some_and(|was| Arc::ptr_eq(was, serving)) {
             return;
         }
+        let Serving { ready, .. } = serving.as_ref();
         let (id, point, why) = (ready.row.id, ready.point(), why.to_owned());
         tracing::error!(generation = %id, why, "plugin generation quarantined");
         let (Some(parts), Some(me)) = (&self.parts, self.me.upgrade()) else { return };

@@ -48,15 +48,9 @@ async fn decision(server: &Server) -> anyhow::Result<Value> {
     visitor.sees(&conversation, "assigned").await?;
     let token = server.agent_token("admin").await?;
     let path = format!("/v1/conversations/{conversation}/decisions");
-    // It is recorded right after the assignment is seen.
-    for _ in 0..PATIENCE {
-        let answer = server.asks(Ask::get(&path).bearer(&token)).await?.ok()?;
-        if !answer.json["decisions"][0].is_null() {
-            return Ok(answer.json["decisions"][0].clone());
-        }
-        sleep(PAUSE).await;
-    }
-    bail!("no decision of {conversation} was recorded")
+    // It is recorded with the assignment, so it is there as soon as that is seen.
+    let mut answer = server.asks(Ask::get(&path).bearer(&token)).await?.ok()?;
+    Ok(answer.json["decisions"][0].take())
 }
 
 /// Waits until `kefu plugin list` has a line with all of these words.
@@ -89,6 +83,41 @@ async fn a_policy_that_traps_costs_nobody_an_agent() -> anyhow::Result<()> {
     lists(&server, &["hostile", "quarantined"]).await?;
     lists(&server, &["weighted-router", "active"]).await?;
     assert_eq!(decision(&server).await?["outcome"], "answered", "the one before serves again");
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_generation_has_its_own_figures() -> anyhow::Result<()> {
+    let server = Server::start(Setup { capacity: 9, ..Setup::default() }).await?;
+    let _agent = server.agent("agent1", Carrier::WebSocket).await?;
+    for _ in 0..2 {
+        assert_eq!(decision(&server).await?["outcome"], "answered");
+    }
+    let hostile = built("plugin-tests/hostile.wasm");
+    let (content, said) = installs(&server, &hostile, r#"{"deed":"error"}"#)?;
+    assert!(content, "{said}");
+    assert_eq!(decision(&server).await?["outcome"], "error");
+    let text = server.asks(Ask::get("/metrics")).await?.text;
+    let (old, new) = (
+        r#"{point="routing",plugin="weighted-router",generation="1""#,
+        r#"{point="routing",plugin="hostile",generation="2""#,
+    );
+    for line in [
+        format!("kefu_plugin_calls_total{old},outcome=\"answered\"}} 2\n"),
+        format!("kefu_plugin_calls_total{old},outcome=\"error\"}} 0\n"),
+        format!("kefu_plugin_calls_total{new},outcome=\"answered\"}} 0\n"),
+        format!("kefu_plugin_calls_total{new},outcome=\"error\"}} 1\n"),
+        format!("kefu_plugin_call_duration_seconds_count{old}}} 2\n"),
+        format!("kefu_plugin_call_duration_seconds_count{new}}} 1\n"),
+    ] {
+        assert!(text.contains(&line), "{line} is not in\n{text}");
+    }
+    assert!(text.contains(&format!("kefu_plugin_fuel_total{new}}}")), "{text}");
+    let token = server.agent_token("admin").await?;
+    let listed = server.asks(Ask::get("/v1/plugins").bearer(&token)).await?.ok()?;
+    let served = &listed.json["points"]["routing"]["served"];
+    assert_eq!((&served[0]["errors"], &served[1]["calls"]), (&1.into(), &2.into()), "{served}");
+    assert_eq!(served[0]["generation"], listed.json["points"]["routing"]["active"]);
     Ok(())
 }
 

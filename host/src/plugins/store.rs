@@ -75,7 +75,7 @@ impl Plugins {
         ready.row.activated_at = Some(now);
         ready.row.fault = None;
         let row = ready.row.clone();
-        self.slot(row.point).active.store(Some(Arc::new(ready)));
+        self.slot(row.point).serve(ready);
         tracing::info!(generation = %id, name = row.name, "plugin generation serves");
         Ok(row)
     }
@@ -113,7 +113,7 @@ impl Plugins {
             let (id, point) = (row.id, row.point);
             let Some(component) = parts.storage.component(id).await? else { continue };
             match compile(parts, &mut kept, row, component.into(), false).await {
-                Ok(ready) => self.slot(point).active.store(Some(Arc::new(ready))),
+                Ok(ready) => self.slot(point).serve(ready),
                 Err(error) => {
                     tracing::error!(generation = %id, %error, "active plugin does not load");
                     parts.storage.quarantine(id, &error.to_string()).await?;

@@ -71,6 +71,12 @@ impl World {
         all.into_iter().find(|row| row.id == id).unwrap().stage
     }
 
+    /// How many calls a generation of the routing point had, if it is remembered.
+    fn calls(&self, id: GenerationId) -> Option<u64> {
+        let [routing, ..] = self.plugins.stats();
+        routing.served.iter().find(|one| one.generation == id).map(|one| one.calls)
+    }
+
     /// Waits until a generation has come to a stage.
     async fn comes_to(&self, id: GenerationId, stage: Stage) {
         let begun = Instant::now();

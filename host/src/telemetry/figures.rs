@@ -1,5 +1,6 @@
 //! Figures: what is counted as things happen (`Meters`) and what is read when someone asks (`Live`), all named in one
-//! table, from which docs/METRICS.md is made. No label is chosen by a client: each has a bounded set of values.
+//! table, from which docs/METRICS.md is made. No label is chosen by a client: each has a bounded set
+//! of values.
 
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
@@ -92,11 +93,23 @@ const LIVE: [Figure; 16] = [
     figure(
         "kefu_plugin_calls_total",
         "counter",
-        &["point", "outcome"],
-        "Decisions asked of a point, by how the call ended; absent: no plugin serves there.",
+        &["point", "plugin", "generation", "outcome"],
+        "Decisions asked of a point, by how the call ended; absent: no plugin served there, so none \
+         is named. Of each point the 32 generations that began to serve last since the start, one \
+         that serves again counts on.",
     ),
-    figure("kefu_plugin_fuel_total", "counter", &["point"], "Fuel used by plugins."),
-    figure("kefu_plugin_call_duration_seconds", "histogram", &["point"], "Time in a plugin."),
+    figure(
+        "kefu_plugin_fuel_total",
+        "counter",
+        &["point", "plugin", "generation"],
+        "Fuel used by a plugin's generation.",
+    ),
+    figure(
+        "kefu_plugin_call_duration_seconds",
+        "histogram",
+        &["point", "plugin", "generation"],
+        "Time in a plugin's generation.",
+    ),
     figure("process_resident_memory_bytes", "gauge", &[], "Memory in use (RSS)."),
     figure("process_open_fds", "gauge", &[], "Open files, sockets included."),
     figure("process_max_fds", "gauge", &[], "Most files that may be open."),
@@ -263,11 +276,17 @@ impl Live {
 
     fn write(&self, text: &mut String) {
         let Self { name, part, labels, value } = self;
-        let labels: Vec<_> = labels.iter().map(|(key, value)| format!("{key}={value:?}")).collect();
+        let label = |(key, value): &(&str, String)| format!("{key}=\"{}\"", escaped(value));
+        let labels: Vec<_> = labels.iter().map(label).collect();
         let labels =
             if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
         text.push_str(&format!("{name}{part}{labels} {value}\n"));
     }
+}
+
+/// A label's value as the text format wants it. A plugin's name may hold anything.
+fn escaped(value: &str) -> String {
+    value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n")
 }
 
 /// docs/METRICS.md.

@@ -1268,48 +1268,8 @@ export interface components {
             absent: number;
             /** @description The generation that serves. */
             active: components["schemas"]["GenerationId"] | null;
-            /**
-             * Format: uint64
-             * @description Of these, answered.
-             */
-            answered: number;
-            /**
-             * Format: uint64
-             * @description Calls that reached a plugin.
-             */
-            calls: number;
-            /**
-             * Format: uint64
-             * @description Of these, ended by the plugin's own error.
-             */
-            errors: number;
-            /**
-             * Format: uint64
-             * @description Of these, ended by a fault.
-             */
-            faults: number;
-            /**
-             * Format: uint64
-             * @description Fuel used by all calls.
-             */
-            fuel: number;
-            /**
-             * Format: uint64
-             * @description Of these, without an opinion.
-             */
-            no_opinion: number;
-            /**
-             * Format: uint64
-             * @description Half of the calls took no longer, µs (upper bound of its bucket).
-             */
-            p50_us: number;
-            /**
-             * Format: uint64
-             * @description 99 of 100 calls took no longer, µs (upper bound of its bucket).
-             */
-            p99_us: number;
-            /** @description Which point. */
-            point: components["schemas"]["Point"];
+            /** @description Of each generation that served, at most 32, who began last first. */
+            served: components["schemas"]["Served"][];
         };
         /** @description `GET /v1/events`: its answer. */
         Polled: {
@@ -1420,6 +1380,51 @@ export interface components {
         /** @description Never in anything that a visitor's page gets. */
         Secret: {
             secret: string;
+        };
+        /** @description Counts of one generation since the start of the process. */
+        Served: {
+            /**
+             * Format: uint64
+             * @description Of these, answered.
+             */
+            answered: number;
+            /**
+             * Format: uint64
+             * @description Calls that reached it.
+             */
+            calls: number;
+            /**
+             * Format: uint64
+             * @description Of these, ended by the plugin's own error.
+             */
+            errors: number;
+            /**
+             * Format: uint64
+             * @description Of these, ended by a fault.
+             */
+            faults: number;
+            /**
+             * Format: uint64
+             * @description Fuel used by all calls.
+             */
+            fuel: number;
+            /** @description Which generation. */
+            generation: components["schemas"]["GenerationId"];
+            /**
+             * Format: uint64
+             * @description Of these, without an opinion.
+             */
+            no_opinion: number;
+            /**
+             * Format: uint64
+             * @description Half of the calls took no longer, µs (upper bound of its bucket).
+             */
+            p50_us: number;
+            /**
+             * Format: uint64
+             * @description 99 of 100 calls took no longer, µs (upper bound of its bucket).
+             */
+            p99_us: number;
         };
         ServerFrame: components["schemas"]["Welcome"] | components["schemas"]["Ack"] | {
             event: components["schemas"]["Event"];

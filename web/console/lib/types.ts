@@ -90,8 +90,9 @@ export interface Generation {
   created_by: string
   fault: string | null
 }
-export interface PointFigures {
-  active?: Id | number | null
+/** What one generation did since the server started. */
+export interface Served {
+  generation: Id
   faults: number
   calls: number
   p50_us: number
@@ -99,5 +100,5 @@ export interface PointFigures {
 }
 export interface PluginList {
   generations: Generation[]
-  points: Partial<Record<Point, PointFigures>>
+  points: Partial<Record<Point, { active?: Id | null; served: Served[] }>>
 }

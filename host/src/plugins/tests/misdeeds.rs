@@ -102,6 +102,6 @@ async fn faults_far_apart_do_not_quarantine() {
         }
     }
     assert_eq!(world.stage(row.id).await, Stage::Active);
-    let stats = world.plugins.stats()[0];
+    let stats = &world.plugins.stats()[0].served[0];
     assert_eq!((stats.calls, stats.faults, stats.answered), (102, 6, 96));
 }

@@ -52,7 +52,7 @@ async fn a_swap_while_calls_are_in_flight_mixes_nothing() {
     for thread in threads {
         assert!(thread.join().unwrap() > 0);
     }
-    assert_eq!(world.plugins.stats()[0].faults, 0);
+    assert!(world.plugins.stats()[0].served.iter().all(|one| one.calls > 0 && one.faults == 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,11 +80,45 @@ async fn a_call_in_flight_ends_on_the_generation_it_began_with() {
         let answer = call.join().unwrap();
         assert_eq!((answer.outcome, answer.generation), (Outcome::Answered, Some(slow.id)));
         assert_eq!(answer.value.unwrap().scores, [0.0, -1.0, -2.0]);
+        assert_eq!(world.calls(slow.id), Some(1), "it counts for the one it began with");
         if in_flight {
             return;
         }
     }
     panic!("no call was ever in flight over a swap");
+}
+
+#[tokio::test]
+async fn each_generation_has_its_own_counts_and_goes_on_with_them() {
+    let world = world().await;
+    let up = world.serve(deed("behave")).await;
+    let rank = |times: usize| (0..times).for_each(|_| drop(world.plugins.rank(&input(3))));
+    rank(2);
+    let down = world.serve(deed("reverse")).await;
+    rank(3);
+    assert_eq!((world.calls(up.id), world.calls(down.id)), (Some(2), Some(3)));
+    world.plugins.rollback(Point::Routing).await.unwrap();
+    rank(1);
+    assert_eq!((world.calls(up.id), world.calls(down.id)), (Some(3), Some(3)));
+    let [routing, ..] = world.plugins.stats();
+    let numbers: Vec<_> = routing.served.iter().map(|one| one.number).collect();
+    assert_eq!(numbers, [up.number, down.number], "who began last first");
+}
+
+#[tokio::test]
+async fn counts_are_kept_of_the_last_generations_only() {
+    let world = world().await;
+    let row = world.serve(deed("behave")).await;
+    let tallies = stats::Tallies::default();
+    let nth = |id: u64| Generation { id: GenerationId::new(id).unwrap(), ..row.clone() };
+    for id in 1..=40 {
+        tallies.of(&nth(id)).record(Outcome::Answered, Duration::ZERO, 1);
+        tallies.of(&nth(1)).record(Outcome::Answered, Duration::ZERO, 1);
+    }
+    let served = tallies.read(Point::Routing).served;
+    assert_eq!(served.len(), 32);
+    assert_eq!((served[0].generation, served[0].calls), (nth(1).id, 41), "it served all along");
+    assert_eq!(served[31].generation, nth(10).id, "those before are forgotten");
 }
 
 #[tokio::test]
