@@ -6,7 +6,7 @@ use kefu_tests::checker;
 use kefu_tests::client::{Carrier, Client, Options};
 use kefu_tests::http::{Ask, Connection};
 use kefu_tests::server::{Server, Setup};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn after_a_thousand_missed_messages_all_come_in_order() -> anyhow::Result<()> {
@@ -107,8 +107,10 @@ async fn an_idempotency_key_is_the_key_of_a_posted_command() -> anyhow::Result<(
 }
 
 #[tokio::test]
-async fn a_slow_reader_holds_nobody_up() -> anyhow::Result<()> {
-    let server = Server::start(Setup { agents: 2, ..Setup::default() }.unlimited()).await?;
+async fn a_slow_reader_holds_nobody_up_is_cut_and_misses_nothing() -> anyhow::Result<()> {
+    // Its goodbye is to reach it, however long this machine takes until it reads again.
+    let setup = Setup::default().unlimited().with("KEFU__TRANSPORT__WRITE_TIMEOUT", "60s");
+    let server = Server::start(setup).await?;
     let token = server.agent_token("agent1").await?;
     let mut options = Options::new(server.address, &token, Carrier::WebSocket);
     options.receive_buffer = Some(4096);
@@ -126,8 +128,14 @@ async fn a_slow_reader_holds_nobody_up() -> anyhow::Result<()> {
     visitor.settles().await?;
     let last = visitor.says("last").await?;
     visitor.reaches(&conversation, last.seq).await?;
+    let text = server.asks(Ask::get("/metrics")).await?.text;
+    assert!(text.contains("kefu_slow_readers_total 1\n"), "{text}");
+    assert_eq!(slow.look(|state| state.welcomes), 1, "it has not seen that yet");
     slow.reads(true);
+    let cut = |frame: &&Value| frame["type"] == "bye" && frame["code"] == "slow_reader";
+    slow.until("bye slow_reader", |state| state.signals.iter().find(cut).map(|_| ())).await?;
     slow.reaches(&conversation, last.seq).await?;
+    assert_eq!(slow.look(|state| state.welcomes), 2, "it came back once");
     let stream = checker::read_stream(&server.data_dir())?;
     let findings = checker::check(&[visitor.log(), slow.log()], &stream);
     assert!(findings.clean(), "{findings:#?}");
