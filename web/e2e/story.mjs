@@ -262,7 +262,7 @@ try {
   await check('the visitor rates, and the agent sees it', async () => {
     await inside(first).locator('.face').nth(4).click()
     await inside(first).locator('.more textarea').fill('换得很快')
-    await inside(first).locator('.more .primary').click()
+    await inside(first).locator('.more .main').click()
     await inside(first).getByText('感谢您的评价').first().waitFor()
     await shot(first, '14-rated')
     await consoles.zhao.locator('.system', { hasText: '换得很快' }).waitFor()

@@ -20,7 +20,7 @@ const accent = (words) => words.replace(/[aeiou]/gi, (letter) => ACCENTS[letter]
 
 /** English with accents, 40 % longer: what does not fit now will not fit in German. Holes and bars stay. */
 function stretch(line) {
-  return line.split(/(\{\w+\}|\|)/).map((part) => (/^(\{\w+\}|\|)?$/.test(part) ? part
+  return line.split(/(\{\}|\|)/).map((part) => (/^(\{\}|\|)?$/.test(part) ? part
     : accent(part) + '~'.repeat(Math.ceil(part.length * 0.4)))).join('')
 }
 
@@ -55,8 +55,8 @@ try {
       if (pseudo) {
         await context.route('**/assets/widget-en-*.js', async (route) => {
           const answer = await route.fetch()
-          const body = (await answer.text()).replace(/"Close\\n(?:[^"\\]|\\.)*"/, (list) =>
-            JSON.stringify(JSON.parse(list).split('\n').map(stretch).join('\n')))
+          const body = (await answer.text()).replace(/(?<=`)Close\n[^`]*/, (list) =>
+            list.split('\n').map(stretch).join('\n'))
           await route.fulfill({ response: answer, body })
         })
       }
@@ -96,10 +96,10 @@ try {
       await agent.seen(id)
       await inside(page).locator('.foot', { hasText: word('已读', 'Read').split(' ')[0] }).waitFor()
       await type(page, 'LONG')
-      await inside(page).locator('.foot.danger').waitFor()
+      await inside(page).locator('.foot.bad').waitFor()
       await look('06-failed')
-      await inside(page).locator('.foot.danger .link').last().click()
-      await inside(page).locator('.foot.danger').waitFor({ state: 'detached' })
+      await inside(page).locator('.foot.bad .link').last().click()
+      await inside(page).locator('.foot.bad').waitFor({ state: 'detached' })
       await type(page, 'BLOCKED')
       await inside(page).locator('.notice:not([hidden])').waitFor()
       assert.equal(await composer(page).inputValue(), 'BLOCKED')
@@ -133,13 +133,13 @@ try {
       await inside(page).locator('.face').nth(3).click()
       await page.waitForTimeout(150)
       await look('13-rating')
-      await inside(page).locator('.more .primary').click()
+      await inside(page).locator('.more .main').click()
       await text(page, word('感谢您的评价', 'Thank you for your rating'))
       await look('14-rated')
-      await inside(page).locator('.secondary').click()
+      await inside(page).locator('.alt').click()
       await type(page, word('还有一个问题', 'One more thing'))
       await inside(page).locator('.card').waitFor()
-      await inside(page).locator('.card .secondary').click()
+      await inside(page).locator('.card .alt').click()
       await inside(page).locator('form textarea').fill(word('请联系我', 'Please call me'))
       await look('15-leave-message')
       await inside(page).locator('form button[type=submit]').click()

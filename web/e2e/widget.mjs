@@ -99,7 +99,7 @@ try {
     await inside(page).locator('.face').nth(4).click()
     await page.waitForTimeout(300)
     await shot(page, 'widget-08-rating-zh')
-    await inside(page).locator('.more .primary').click()
+    await inside(page).locator('.more .main').click()
     await text(page, '感谢您的评价')
     await shot(page, 'widget-09-rated-zh')
   })

@@ -83,7 +83,7 @@ export class Client {
   constructor(options: ClientOptions) {
     this.outbox = new Outbox(options.store, `${options.storeName ?? 'kefu'}:outbox`)
     const connect = (on: ConnectionEvents): Connection => new Connection({
-      base: options.base ?? globalThis.location?.origin ?? 'http://localhost',
+      base: options.base ?? location.origin,
       hello: async () => {
         const token = await options.token?.()
         return { type: 'hello', protocol: 1, token, resume: this.resume(), client: options.client }
@@ -238,7 +238,7 @@ export class Client {
 
   private show({ draft, at, file, failed }: Entry): void {
     if (draft.type !== 'send') return
-    const from: Party = this.you ? { kind: this.you.kind, id: this.you.id } : ME
+    const from = (this.you ?? ME) as Party
     const thread = this.thread(draft.conversation)
     const { key, note, text } = draft
     const type = note ? 'note' : 'message'
@@ -248,7 +248,7 @@ export class Client {
   }
 
   private rowOf(entry: Entry): Row | undefined {
-    return this.threads.get(lane(entry.draft))?.find(entry.draft.key, undefined)
+    return this.threads.get(lane(entry.draft))?.find(entry.draft.key)
   }
 
   private mark(entry: Entry, change: Partial<Row>): void {
@@ -310,7 +310,7 @@ export class Client {
     for (const [id, thread] of this.threads) {
       for (const row of thread.rows) {
         if (row.from !== ME) continue
-        row.from = { kind: frame.you.kind, id: frame.you.id }
+        row.from = frame.you as Party
         this.emit('row', row, id)
       }
     }

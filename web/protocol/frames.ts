@@ -170,5 +170,5 @@ export type ClientFrame =
   | { type: 'ping' } | { type: 'pong' } | { type: 'bye' }
 
 export function sameParty(a: Party, b: Party): boolean {
-  return a.kind === b.kind && (a.kind === 'system' || a.id === (b as { id: Id }).id)
+  return a.kind === b.kind && (a as { id?: Id }).id === (b as { id?: Id }).id
 }

@@ -96,8 +96,7 @@ export class Outbox {
 
   private load(): Entry[] {
     try {
-      const list: unknown = JSON.parse(this.store?.get(this.name) ?? '[]')
-      return Array.isArray(list) ? (list as Entry[]).filter((e) => e?.draft?.key) : []
+      return (JSON.parse(this.store?.get(this.name) ?? '[]') as Entry[]).filter((e) => e?.draft?.key)
     } catch {
       return []
     }

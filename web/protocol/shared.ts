@@ -4,7 +4,7 @@
 //
 // A follower asks with the places it has reached; the leader answers with a welcome and what is missing, then passes on
 // everything it hears. Every new welcome makes followers ask again, so nothing is lost when leaders change: drafts are
-// repeated under their keys, events merge by seq. Without locks or channels each tab connects for itself.
+// repeated under their keys, events merge by seq. Without locks each tab connects for itself.
 
 import type { Connection, ConnectionEvents, ConnectionState } from './connection'
 import type { ByeCode, ClientFrame, ResumePoint, ServerFrame, Summary, Welcome } from './frames'
@@ -80,7 +80,7 @@ export class Shared implements Link {
       return
     }
     const lock = this.lock = new AbortController()
-    if (!globalThis.navigator?.locks || !globalThis.BroadcastChannel) return this.lead()
+    if (!globalThis.navigator?.locks) return this.lead()
     this.channel = new BroadcastChannel(this.name)
     this.channel.onmessage = ({ data }) => this.hear(data as Note)
     this.set('connecting')

@@ -8,7 +8,7 @@ export type RowState = 'sending' | 'sent' | 'failed'
 export interface Row {
   /** Stable for the life of the row: the key of an own draft, else `#seq`. */
   id: string
-  key?: string
+  key?: string | undefined
   /** Missing until the server numbered it. */
   seq?: number
   at: Millis
@@ -57,15 +57,15 @@ export class Thread {
       from: event.from,
       body: body(event),
       state: 'sent',
+      key: event.key,
     }
-    if (event.key !== undefined) row.key = event.key
     this.insert(row)
     return row
   }
 
   /** Adds a draft as the last row. */
   draft(key: string, from: Party, body: EventBody, at: Millis): Row {
-    const known = this.rows.find((row) => row.key === key)
+    const known = this.find(key)
     if (known) return known
     const row: Row = { id: key, key, at, from, state: 'sending', body }
     this.rows.push(row)
@@ -74,7 +74,7 @@ export class Thread {
 
   /** The server kept a draft. `cursor` stays: events before it may still be on their way. */
   ack(key: string, seq: number, at: Millis, text?: string, rules?: string[]): Row | undefined {
-    const row = this.rows.find((one) => one.key === key)
+    const row = this.find(key)
     if (!row) return undefined
     this.settle(row, seq, at)
     if (text !== undefined && row.body.type === 'message') {
@@ -89,7 +89,7 @@ export class Thread {
     if (at >= 0) this.rows.splice(at, 1)
   }
 
-  find(key: string | undefined, seq: number | undefined): Row | undefined {
+  find(key?: string, seq?: number): Row | undefined {
     return this.rows.find((row) =>
       (key !== undefined && row.key === key) || (seq !== undefined && row.seq === seq))
   }

@@ -21,18 +21,18 @@ const words = {
   name: 'words',
   enforce: 'pre',
   transform(code, id) {
-    if (/widget\.[\w-]+\.json$/.test(id)) {
-      const list = JSON.stringify(Object.values(JSON.parse(code)).join('\n'))
-      return { code: `export default ${list}.split('\\n')`, moduleType: 'js' }
-    }
-    if (/\/widget\/[a-z]+\.css/.test(id)) return short(code)
-    if (!id.startsWith(`${root}widget/`) || !id.endsWith('.ts')) return undefined
-    return short(code).replace(/\bt\.(\w+)/g, (all, key) => {
+    if (/\/widget\/[a-z]+\.css/.test(id)) return short(tight(code))
+    if (!marked.has(id)) return undefined
+    return short(marked.get(id)).replace(/\bt(\(\))?\.(\w+)/g, (all, call = '', key) => {
       if (!keys.includes(key)) throw new Error(`${id}: ${all} is not a sentence`)
-      return `t[${keys.indexOf(key)}]`
+      return `t${call}[${keys.indexOf(key)}]`
     })
   },
 }
+
+// A style as it was written, without its spaces: whoever reorders it makes it pack worse.
+const tight = (css) => css.replace(/\s+/g, ' ').replace(/ ?([{};,>]) ?/g, '$1').replace(/: /g, ':')
+  .replaceAll(';}', '}').trim()
 
 // Custom properties of the style are letters too.
 const letters = new Map()
@@ -40,29 +40,51 @@ const short = (code) => code.replace(/--[a-z][a-z-]*/g, (name) => {
   if (!letters.has(name)) letters.set(name, `--${(letters.size + 10).toString(36)}`)
   return letters.get(name)
 })
-const squeeze = squeezer(root)
-async function bundle(input, format, define = {}) {
+const { marked, squeeze } = squeezer(root)
+
+async function bundle(input, format, { define = {}, external = [] } = {}) {
   const result = await build({
     configFile: false, root, base: './', logLevel: 'warn', publicDir: false, define, plugins: [words],
     build: {
-      write: false, minify: false, cssMinify: true, target: 'es2022', modulePreload: false,
-      rolldownOptions: { input: root + input, preserveEntrySignatures: 'strict', output: { format } },
+      write: false, minify: false, cssMinify: false, target: 'es2022', modulePreload: false,
+      rolldownOptions: { input: root + input, external, preserveEntrySignatures: 'strict', output: { format } },
     },
   })
   const { output } = Array.isArray(result) ? result[0] : result
   if (output.length !== 1) throw new Error(`${input}: expected one file, got ${output.map((o) => o.fileName)}`)
-  return squeeze(output[0].code, format === 'es')
+  const [{ code }] = output
+  return squeeze(external.length > 0 ? lent(code) : code, format === 'es')
 }
 
-const parts = []
-for (const [name, input] of [['panel', 'widget/panel.ts'], ['style', 'widget/style.ts'],
-  ['zh-CN', 'i18n/widget.zh-CN.json'], ['en', 'i18n/widget.en.json'], ['longpoll', 'protocol/longpoll.ts']]) {
-  const code = await bundle(input, 'es')
-  const file = `assets/widget-${name}-${hash(code)}.js`
-  writeFileSync(`${out}/${file}`, code)
-  parts.push(`./${file}`)
+/** What a file imports it is given instead: the panel makes its elements with what the loader has for that. */
+function lent(code) {
+  const [line, given] = /^import \{(.+)\} from .*$/m.exec(code)
+  const names = given.split(',').map((name) => name.trim().split(' as ').pop())
+  const inner = code.replace(line, '').replace(/^export \{ (\w+) as default \};?$/m, 'return $1')
+  return `export default (${names}) => {${inner}}`
 }
-writeFileSync(`${out}/kefu.js`, await bundle('widget/loader.ts', 'iife', { __PARTS__: JSON.stringify(parts) }))
+
+/** A text as a file of its own: nothing in it may end a template. */
+function text(words, more = '') {
+  if (/[`\\]|\$\{/.test(words)) throw new Error(`cannot be written as it is: ${words}`)
+  return `export default\`${words}\`${more}`
+}
+const read = (file) => readFileSync(root + file, 'utf8')
+const language = (name) => text(Object.values(JSON.parse(read(`i18n/widget.${name}.json`))).join('\n'), ".split('\\n')")
+
+const parts = []
+for (const [name, code] of [
+  ['panel', await bundle('widget/panel.ts', 'es', { external: [/\/dom$/] })],
+  ['style', text(short(tight(read('widget/panel.css'))))],
+  ['zh-CN', language('zh-CN')], ['en', language('en')],
+  ['longpoll', await bundle('protocol/longpoll.ts', 'es')], ['files', await bundle('widget/files.ts', 'es')],
+]) {
+  const part = `${name}-${hash(code)}`
+  writeFileSync(`${out}/assets/widget-${part}.js`, code)
+  parts.push(part)
+}
+const define = { __PARTS__: JSON.stringify(parts) }
+writeFileSync(`${out}/kefu.js`, await bundle('widget/loader.ts', 'iife', { define }))
 
 // Plain pages: their styles and scripts get a hash into the name, because assets are cached for ever.
 for (const page of ['demo', 'chat']) {

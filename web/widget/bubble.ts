@@ -4,7 +4,7 @@ import type { FileInfo } from '../protocol/frames'
 import { h, put } from './dom'
 import { context } from './here'
 import { CLIP, icon } from './icons'
-import type { Foot, Item } from './items'
+import type { Foot, Said } from './items'
 import { client } from './session'
 import { exact, initials, megabytes, t } from './text'
 
@@ -19,10 +19,10 @@ export function editWith(act: typeof edit): void {
 }
 
 export function avatar(name: string): HTMLElement {
-  return h('span.avatar', { ariaHidden: 'true' }, initials(name))
+  return h('span.pic', { ariaHidden: 'true' }, initials(name))
 }
 
-export function message(node: HTMLElement, item: Extract<Item, { kind: 'message' }>): void {
+export function message(node: HTMLElement, item: Said): void {
   const { row: { at, body, key, error }, mine, first, name, foot } = item
   if (body.type !== 'message') return
   const { text, file, masked } = body
@@ -42,7 +42,7 @@ function linked(text: string): (string | Node)[] {
 }
 
 function outward(href: string, ...children: (string | Node)[]): HTMLElement {
-  return h('a', { href, target: '_blank', rel: 'noopener noreferrer nofollow' }, ...children)
+  return h('a', { href, target: '_blank', rel: 'noreferrer nofollow' }, ...children)
 }
 
 function attachment({ name, type, size, width, height, url }: FileInfo): HTMLElement {
@@ -58,7 +58,7 @@ function attachment({ name, type, size, width, height, url }: FileInfo): HTMLEle
 
 function footer({ icon: path, text, failed }: Foot, key: string, long: boolean): HTMLElement {
   const link = (words: string, onclick: () => void): HTMLElement => h('button.link', { onclick }, words)
-  return h(`div.foot${failed ? ' danger' : ''}`, failed ? { role: 'alert' } : {},
+  return h(`div.foot${failed ? ' bad' : ''}`, failed ? { role: 'alert' } : {},
     icon(path, 14), h('span', {}, text),
     failed && (long ? link(t.edit, () => edit(client.discard(key) ?? '')) : link(t.retry, () => client.retry(key))),
     failed && link(t.delete, () => client.discard(key)))

@@ -2,22 +2,22 @@
 // never sends.
 
 import { h } from './dom'
-import { attach, filesToSend, sendFiles, tray } from './files'
+import type { Files, Kit } from './files'
 import { context } from './here'
-import { CLIP, icon, SEND } from './icons'
-import { client, current, state } from './session'
-import { fill, t } from './text'
+import { CLIP, CLOSE, icon, SEND } from './icons'
+import { authorize, client, current, local, state } from './session'
+import { fill, megabytes, t } from './text'
 
 const MOST_PX = 5 * 24 + 16
 /** Safari ends the composition before the Enter that ended it. */
 const AFTER_COMPOSITION_MS = 30
 const SAVE_MS = 250
 
-const touch = matchMedia('(pointer: coarse)').matches
+export const touch = matchMedia('(pointer: coarse)').matches
 const picker = h<HTMLInputElement>('input', {
   type: 'file', multiple: true, hidden: true,
   onchange: () => {
-    add(picker.files!)
+    void add(picker.files!)
     picker.value = ''
   },
 })
@@ -26,7 +26,7 @@ const input = h<HTMLTextAreaElement>('textarea', {
   oninput: changed, onblur: () => typing(false),
   onkeydown: (event: KeyboardEvent) => {
     if (event.key !== 'Enter' || event.shiftKey || touch || event.isComposing || event.keyCode === 229
-      || performance.now() - composedAt < AFTER_COMPOSITION_MS) return
+      || Date.now() - composedAt < AFTER_COMPOSITION_MS) return
     event.preventDefault()
     submit()
   },
@@ -42,10 +42,14 @@ const button = h<HTMLButtonElement>('button.send', {
 }, icon(SEND))
 const count = h('span.count', { hidden: true, role: 'status' })
 const notice = h('p.notice', { hidden: true, role: 'alert' })
+const tray = h('div.tray')
 let composing = false
 let composedAt = 0
 let saving: ReturnType<typeof setTimeout> | undefined
 let send: (text: string) => void
+/** What handles files, fetched with the first one. */
+let files: Files | undefined
+let fetching: Promise<{ default(kit: Kit): Files }> | undefined
 
 export const composer = h('div.composer', {
   ondragover: (event: DragEvent) => event.preventDefault(),
@@ -57,7 +61,7 @@ export function beginComposer(act: typeof send): void {
   input.addEventListener('compositionstart', () => { composing = true })
   input.addEventListener('compositionend', () => {
     composing = false
-    composedAt = performance.now()
+    composedAt = Date.now()
     changed()
   })
   speakComposer()
@@ -113,10 +117,10 @@ export function fit(): void {
   const limit = client.limits.text_bytes
   // Chinese takes three bytes a character: count what is left in characters of the text's own kind.
   const left = Math.trunc((limit - size) / Math.max(1, size / value.length || 1))
-  button.disabled = size > limit || !(value.trim() || filesToSend())
+  button.disabled = size > limit || !(value.trim() || files?.waiting())
   count.hidden = size < limit * 0.8
   count.textContent = fill(left < 0 ? t.too_long : t.left, Math.abs(left))
-  count.classList.toggle('danger', left < 0)
+  count.classList.toggle('bad', left < 0)
   clip.hidden = !context.config.limits?.file_types?.length
   if (composing) return
   input.style.height = 'auto'
@@ -143,18 +147,35 @@ function typing(on: boolean): void {
 function take(event: Event, from: DataTransfer | null): void {
   if (!from?.files.length) return
   event.preventDefault()
-  add(from.files)
+  void add(from.files)
 }
 
-function add(files: FileList): void {
-  warn(attach(files))
-  fit()
+async function add(list: FileList): Promise<void> {
+  // The list empties itself when its input does.
+  const picked = [...list]
+  try {
+    const { default: beginFiles } = await (fetching ??= context.part(5))
+    files ??= beginFiles({
+      context, client, tray, h, fill, megabytes, authorize, changed: fit, words: () => t,
+      cross: () => icon(CLOSE, 16), place: () => (local() ? undefined : current),
+    })
+    warn(files.attach(picked))
+    fit()
+  } catch {
+    fetching = undefined
+    warn(`${picked[0]?.name}: ${t.file_failed}`)
+  }
+}
+
+/** Starts what waits for a conversation. */
+export function uploadFiles(): void {
+  files?.upload()
 }
 
 function submit(): void {
   if (button.disabled) return
   send(input.value.trim())
-  sendFiles()
+  files?.release()
   typing(false)
   setText('')
   flush()

@@ -55,8 +55,12 @@ export interface Context {
   /** The language wished for, and what it is spoken with. */
   locale(): Locale
   words(locale: Locale): Promise<Words>
-  /** The carrier for where sockets do not live: fetched when it is needed. */
-  longpoll<T>(): Promise<T>
+  /** Asks the server, without cookies; an answer takes at most 4 s. */
+  call(path: string, more?: RequestInit): Promise<Response>
+  /** Asks for the site's configuration. */
+  ask(options: Options, more?: RequestInit): Promise<Response>
+  /** Fetches a file that only some need: 4 is the carrier for where sockets do not live, 5 is what handles files. */
+  part<T>(n: number): Promise<T>
   emit(event: string, data?: unknown): void
   /** Shows the unread figure and the newest line beside the launcher. */
   unread(count: number, preview?: string): void
@@ -64,7 +68,8 @@ export interface Context {
   toggle(open: boolean, focus?: boolean): void
 }
 
-/** What the panel's file gives. */
+/** What the built panel's file gives: it makes its elements with the loader's own functions. */
+export type Begin = (...dom: unknown[]) => Create
 export type Create = (context: Context, css: string, locale: Locale, words: Words) => Panel
 
 export interface Panel {

@@ -2,7 +2,7 @@
 
 type Child = Node | string | false | null | undefined
 
-/** `h('button.primary', { onclick }, 'Send')`: properties, never attributes. */
+/** `h('button.main', { onclick }, 'Send')`: properties, never attributes. */
 export function h<T extends HTMLElement = HTMLElement>(spec: string, props: object = {}, ...children: Child[]): T {
   const [tag, name] = spec.split('.')
   const node = Object.assign(document.createElement(tag!), props)

@@ -21,7 +21,7 @@ export function drawQueue(leaveMessage: () => void): void {
   drawTail(place + about, h('section.card', { role: 'status' },
     h('p.title', {}, icon(PEOPLE), h('span', {}, place, about)),
     h('p.intro', {}, t.queue_help),
-    h('div.actions', {}, button('secondary', t.leave_message, leaveMessage), button('quiet', t.leave_queue, leave))))
+    h('div.actions', {}, button('alt', t.leave_message, leaveMessage), button('quiet', t.leave_queue, leave))))
 }
 
 const skipped = new Set<string>()
@@ -41,13 +41,13 @@ export function drawClosed(again: () => void): void {
       client.rate(id, score, comment)
       done()
     }, done),
-    h('div.actions end', {}, button('secondary', t.new, again), button('quiet', t.transcript, transcript)))
+    h('div.actions end', {}, button('alt', t.new, again), button('quiet', t.transcript, transcript)))
 }
 
 export function receipt(): HTMLElement {
   const kept = offline === 'kept'
   return h('div.form done', { role: 'status' },
-    h(`div.mark${kept ? '' : ' wait'}`, {}, icon(kept ? CHECK : CLOCK, 28)),
+    h(`div.mark${kept ? '' : ' late'}`, {}, icon(kept ? CHECK : CLOCK, 28)),
     h('p.title', {}, kept ? t.message_done : t.message_sending),
     kept && h('p.intro', {}, fill(t.message_ref, `#${current!.slice(-6)}`)),
     kept && button('quiet', t.new, fresh))
@@ -79,15 +79,13 @@ export function transcript(): void {
 
 /** Which way frames go, how long a round trip takes, when something last came. */
 export async function selfTest(node: HTMLElement): Promise<void> {
-  const { base, options: { site } } = context
   const kinds: Record<string, string> = {
     websocket: t.carrier_websocket, longpoll: t.carrier_longpoll, tab: t.carrier_tab,
   }
   const last = thread()?.rows.findLast((row) => row.seq)
-  const started = performance.now()
-  const trip = await fetch(new URL(`/v1/sites/${encodeURIComponent(site)}/widget`, base), {
-    credentials: 'omit', cache: 'no-store', signal: AbortSignal.timeout(4_000),
-  }).then(() => fill(t.link_trip, Math.round(performance.now() - started)), () => t.link_down)
+  const started = Date.now()
+  const trip = await context.ask(context.options, { cache: 'no-store' })
+    .then(() => fill(t.link_trip, Date.now() - started), () => t.link_down)
   put(node, ...[
     client.state === 'open' ? fill(t.link_now, kinds[client.carrier!]!) : t.reconnecting, trip,
     last ? fill(t.link_last, clock(last.at)) : '',

@@ -59,8 +59,8 @@ export function form({ fields, intro, submit, values, message, onsubmit, onchang
       if (wrong) wrong.focus()
       else onsubmit()
     },
-  }, h('p.intro', {}, intro), ...rows, h('button.primary', { type: 'submit' }, submit),
-  onback && h('button.quiet', { type: 'button', onclick: onback }, t.back), h('p.small', {}, t.consent))
+  }, h('p.intro', {}, intro), ...rows, h('button.main', { type: 'submit' }, submit),
+  onback && h('button.quiet', { type: 'button', onclick: onback }, t.back), h('p.fine', {}, t.consent))
 }
 
 const SHAPES: Record<string, RegExp> = { email: /^\S+@\S+\.\S+$/, tel: /^[+\d][\d\s()-]{4,}$/ }
@@ -86,7 +86,7 @@ export function rating(onrate: (score: number, comment: string) => void, onskip:
     rows: 2, maxLength: 500, placeholder: t.rate_more, ariaLabel: t.rate_more,
   })
   const more = h('div.more', { hidden: true }, comment,
-    h('button.primary', { onclick: () => onrate(score, comment.value.trim()) }, t.rate_send))
+    h('button.main', { onclick: () => onrate(score, comment.value.trim()) }, t.rate_send))
   const faces = t.rate_words.split('|').map((word, n) => h('button.face', {
     ariaPressed: 'false',
     onclick: () => {

@@ -6,9 +6,11 @@ import { clock, fill, t, when } from './text'
 
 export interface Foot { icon: string; text: string; failed?: boolean }
 
-export type Item =
-  | { kind: 'time' | 'line' | 'new' | 'wait'; id: string; text: string }
-  | { kind: 'message'; id: string; row: Row; mine: boolean; first: boolean; name: string; foot: Foot | undefined }
+export interface Said {
+  kind: 'message'; id: string; row: Row; mine: boolean; first: boolean; name: string; foot: Foot | undefined
+}
+
+export type Item = Said | { kind: 'time' | 'line' | 'new' | 'wait'; id: string; text: string }
 
 const SILENCE_MS = 15 * 60_000
 const GROUP_MS = 3 * 60_000

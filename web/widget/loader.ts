@@ -3,16 +3,16 @@
 // socket before the first opening.
 
 import { brand, textOn } from './color'
-import type { Config, Context, Create, Identity, Locale, Options, Panel, Words } from './context'
-import { h, svg } from './dom'
+import type { Begin, Config, Context, Identity, Locale, Options, Panel, Words } from './context'
+import { h, put, svg } from './dom'
 import css from './launcher.css?inline'
 import { pickLocale } from './locale'
 
-/** Files: the panel, its style, Chinese, English, the carrier for where sockets do not live. */
+/** Names of files: the panel, its style, Chinese, English, the carrier for where sockets do not live, what handles files. */
 declare const __PARTS__: string[]
 
 type Args = [string, ...unknown[]]
-type Kefu = ((...args: Args) => void) & { q?: ArrayLike<unknown>[] }
+type Kefu = ((...args: Args) => void) & { q?: Iterable<unknown>[] }
 type Listener = (data?: unknown) => void
 
 const LOGO = ['M4 2h16a3 3 0 0 1 3 3v10a3 3 0 0 1-3 3h-8.2L6.5 22.3V18H4a3 3 0 0 1-3-3V5a3 3 0 0 1 3-3z',
@@ -27,8 +27,8 @@ let listeners: [string, Listener][] = []
 let options: Options | undefined
 let context: Context | undefined
 let panel: Panel | undefined
-let loading: Promise<[{ create: Create }, { default: string }, Words]> | undefined
-/** Goes into the names of fetched files, so that a panel starts afresh and a failure is not kept. */
+let loading: Promise<[{ default: Begin }, { default: string }, Words]> | undefined
+/** Goes into the names of fetched files, so that a failure is not kept. */
 let loads = 0
 let opened = false
 let wanted = false
@@ -59,10 +59,17 @@ function boot(next?: Partial<Options>): void {
   void load(wish)
 }
 
+function call(path: string, more?: RequestInit): Promise<Response> {
+  return fetch(new URL(path, source), { credentials: 'omit', signal: AbortSignal.timeout(4_000), ...more })
+}
+
+function ask({ site }: Options, more?: RequestInit): Promise<Response> {
+  return call(`/v1/sites/${encodeURIComponent(site)}/widget`, more)
+}
+
 async function load(mine: Options): Promise<void> {
   try {
-    const url = new URL(`/v1/sites/${encodeURIComponent(mine.site)}/widget`, source)
-    const answer = await fetch(url, { credentials: 'omit', signal: AbortSignal.timeout(4_000) })
+    const answer = await ask(mine)
     if (!answer.ok) {
       // No such site, not on this page: asking again changes nothing.
       if (answer.status < 429) return
@@ -100,8 +107,7 @@ function draw(config: Config, mine: Options): void {
   }
   const root = host.attachShadow({ mode: 'open' })
   context = {
-    base: new URL(source).origin, config, options: mine, host, root, launcher, recall, remember, emit, toggle, locale, words,
-    longpoll: () => part(4),
+    base: new URL(source).origin, config, options: mine, host, root, launcher, recall, remember, emit, toggle, locale, words, part, call, ask,
     dress: (text) => {
       const sheet = new CSSStyleSheet()
       sheet.replaceSync(text)
@@ -151,9 +157,14 @@ function locale(): Locale {
   return pickLocale(recall('locale'), options?.locale, ...navigator.languages)
 }
 
-function part<T>(n: number): Promise<T> {
-  const address = `${new URL(__PARTS__[n]!, source)}#${loads}`
-  return import(/* @vite-ignore */ address) as Promise<T>
+async function part<T>(n: number): Promise<T> {
+  const address = `${new URL(`assets/widget-${__PARTS__[n]}.js`, source)}#${loads}`
+  try {
+    return await import(/* @vite-ignore */ address) as T
+  } catch (error) {
+    loads += 1
+    throw error
+  }
 }
 
 async function words(language: Locale): Promise<Words> {
@@ -165,12 +176,11 @@ async function reach(): Promise<Panel | undefined> {
   const mine = context
   const language = locale()
   try {
-    const [{ create }, style, spoken] = await (loading ??= Promise.all(
-      [part<{ create: Create }>(0), part<{ default: string }>(1), words(language)]))
-    if (mine && mine === context) return (panel ??= create(mine, style.default, language, spoken))
+    const [begin, style, spoken] = await (loading ??= Promise.all(
+      [part<{ default: Begin }>(0), part<{ default: string }>(1), words(language)]))
+    if (mine && mine === context) return (panel ??= begin.default(h, put, svg)(mine, style.default, language, spoken))
   } catch (error) {
     loading = undefined
-    loads += 1
     emit('error', error)
   }
   return undefined
@@ -205,7 +215,6 @@ function shutdown(clear: boolean): void {
   } catch { /* storage is off */ }
   context?.host.remove()
   context = panel = loading = options = draft = undefined
-  loads += 1
   opened = wanted = false
   wait = FIRST_WAIT_MS
 }
@@ -258,8 +267,8 @@ const kefu: Kefu = (name, ...args) => {
 
 // A second copy of the script leaves the first one alone.
 if (!page.kefu || page.kefu.q) {
-  const queued = Array.from(page.kefu?.q ?? [])
+  const queued = page.kefu?.q ?? []
   page.kefu = kefu
   boot()
-  for (const call of queued) kefu(...(Array.from(call) as Args))
+  for (const call of queued) kefu(...([...call] as Args))
 }

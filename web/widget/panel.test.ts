@@ -60,6 +60,7 @@ beforeEach(async () => {
   vi.useFakeTimers()
   vi.stubGlobal('ResizeObserver', class { observe(): void { /* no layout here */ } })
   vi.stubGlobal('WebSocket', Line)
+  vi.stubGlobal('visualViewport', new EventTarget())
   vi.stubGlobal('fetch', async () => Response.json({ token: 'x', expires_at: Date.now() + 1e10 }))
   localStorage.clear()
   sessionStorage.clear()
@@ -70,9 +71,10 @@ beforeEach(async () => {
   root.append(launcher)
   // A panel is a module: each test has its own.
   vi.resetModules()
-  const { create } = await import('./panel')
+  const { default: create } = await import('./panel')
   panel = create({
-    base: 'http://x', locale: () => 'en', words: async () => en, longpoll: () => Promise.reject(), recall, remember, dress: () => undefined, options: { site: 'demo', locale: 'en' }, host, root, launcher, emit, unread,
+    base: 'http://x', locale: () => 'en', words: async () => en, part: () => Promise.reject(), call: (path, more) => fetch(path, more),
+    ask: () => Promise.reject(), recall, remember, dress: () => undefined, options: { site: 'demo', locale: 'en' }, host, root, launcher, emit, unread,
     toggle: (open) => (open ? panel.show(true) : panel.hide()),
     config: {
       site: { key: 'demo', name: 'Shop' }, enabled: true, color: '#000000', position: 'right', greeting: {},
@@ -114,7 +116,7 @@ it('keeps a file whose name is blocked on screen, as not sent', async () => {
   socket.say({ type: 'error', code: 'blocked', key, message: 'contains a forbidden word' })
   await settle()
   expect(shown('.failed').map((node) => node.textContent)).toEqual([expect.stringContaining('bad.pdf')])
-  expect(shown('.danger .link').map((node) => node.textContent)).toEqual(['Retry', 'Delete'])
+  expect(shown('.bad .link').map((node) => node.textContent)).toEqual(['Retry', 'Delete'])
 })
 
 it('counts what comes while closed, and draws a line above it when opened', async () => {

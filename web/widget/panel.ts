@@ -3,12 +3,12 @@
 import type { Typing } from '../protocol/frames'
 import { editWith } from './bubble'
 import {
-  adoptText, beginComposer, composer, fit, flush, focusComposer, restore, setText, speakComposer, text,
+  adoptText, beginComposer, composer, flush, focusComposer, restore, setText, speakComposer, text, touch,
+  uploadFiles,
 } from './composer'
 import type { Context, Locale, Panel, Words } from './context'
 import { h, put } from './dom'
 import { drawClosed, drawQueue, header, receipt } from './faces'
-import { beginFiles, uploadFiles } from './files'
 import { form } from './forms'
 import { context, enter } from './here'
 import { CHECK, icon, SYNC } from './icons'
@@ -32,7 +32,7 @@ const middle = h('div.body')
 const panel = h('section.panel', { role: 'dialog', tabIndex: -1, hidden: true, onkeydown: pressed },
   head, banner, middle, menu)
 const system = matchMedia('(prefers-color-scheme: dark)')
-const port = window.visualViewport
+const port = window.visualViewport!
 const started = Date.now()
 /** Ends every listener of ours when the panel leaves the page. */
 const leaving = new AbortController()
@@ -49,7 +49,7 @@ let typist: { name: string; until: number } | undefined
 let queued: ReturnType<typeof setTimeout> | undefined
 let watcher: { destroy(): void; onclose?: () => void } | undefined
 
-export function create(from: Context, css: string, language: Locale, words: Words): Panel {
+export default function create(from: Context, css: string, language: Locale, words: Words): Panel {
   enter(from)
   const { root, options, recall } = context
   context.dress(css)
@@ -69,7 +69,6 @@ export function create(from: Context, css: string, language: Locale, words: Word
     say(said, known())
     toEnd()
   })
-  beginFiles(fit)
   root.append(panel)
   listen()
   followTheme()
@@ -89,7 +88,7 @@ function show(focused: boolean): void {
     body.type === 'message' && from.kind === 'agent' && seq > it.seen)?.seq)
   draw()
   toNew()
-  if (focused && !matchMedia('(pointer: coarse)').matches) focus()
+  if (focused && !touch) focus()
   const { CloseWatcher } = window as { CloseWatcher?: new () => NonNullable<typeof watcher> }
   if (CloseWatcher && innerWidth < 480) {
     watcher = new CloseWatcher()
@@ -182,15 +181,15 @@ function followTheme(): void {
 function fullScreen(): void {
   const small = innerWidth < 480
   const { style } = panel
-  style.top = small && port ? `${port.offsetTop}px` : ''
-  style.height = small && port ? `${port.height}px` : ''
+  style.top = small ? `${port.offsetTop}px` : ''
+  style.height = small ? `${port.height}px` : ''
   panel.ariaModal = `${small}`
 }
 
 function listen(): void {
   const { signal } = leaving
-  const on = (target: EventTarget | null, types: string, act: () => void): void => {
-    for (const type of types.split(' ')) target?.addEventListener(type, act, { passive: true, capture: true, signal })
+  const on = (target: EventTarget, types: string, act: () => void): void => {
+    for (const type of types.split(' ')) target.addEventListener(type, act, { passive: true, capture: true, signal })
   }
   on(window, 'pagehide', () => {
     flush()

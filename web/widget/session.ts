@@ -40,7 +40,7 @@ let token: Token | undefined
 let renewed = false
 
 export function begin(to: Hooks): void {
-  const { base, longpoll, options: { site }, recall, remember } = context
+  const { base, part, options: { site }, recall, remember } = context
   hooks = to
   client = new Client({
     base,
@@ -54,7 +54,7 @@ export function begin(to: Hooks): void {
     },
     share: `kefu:${site}`,
     carriers: async (kind) => (kind === 'websocket' ? openWebSocket
-      : (await longpoll<{ openLongPoll: OpenCarrier }>()).openLongPoll),
+      : (await part<{ openLongPoll: OpenCarrier }>(4)).openLongPoll),
   })
   current = recall('conversation')
   if (local()) {
@@ -83,10 +83,15 @@ export function local(): boolean {
   return !!current?.startsWith(LOCAL)
 }
 
+/** The token is for whom the site says it is, if it says so. */
+function known(): boolean {
+  const { identity } = context.options
+  return !identity || identity.id === token?.identity
+}
+
 /** The site says who it is: a token for that, and a connection with it. */
 export function identify(): void {
-  const { identity } = context.options
-  if (!identity || identity.id === token?.identity || client.state === 'idle') return
+  if (known() || client.state === 'idle') return
   client.stop()
   client.start()
 }
@@ -213,13 +218,11 @@ function refusedToOpen(): void {
 }
 
 export async function authorize(): Promise<string> {
-  const { base, options: { site, identity }, recall, remember } = context
+  const { call, options: { site, identity }, recall, remember } = context
   token = recall<Token>('token') ?? token
-  const known = !identity || identity.id === token?.identity
-  if (token && known && token.expires_at > Date.now() + SPARE_MS) return token.token
-  const answer = await fetch(new URL('/v1/visitors', base), {
+  if (token && known() && token.expires_at > Date.now() + SPARE_MS) return token.token
+  const answer = await call('/v1/visitors', {
     method: 'POST',
-    credentials: 'omit',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ site, token: token?.token, identity }),
     signal: AbortSignal.timeout(10_000),

@@ -10,17 +10,21 @@ const texts = names.map((name) => readFileSync(new URL(`assets/${name}`, dist), 
 const size = (text: string): number => gzipSync(text, { level: 9 }).length
 const of = (part: string): number => size(texts[names.findIndex((name) => name.startsWith(`widget-${part}-`))]!)
 
-// Wanted: 20,480 bytes for everything.
-const MOST_OF_ALL = 24_200
-const MOST_OF_ONE = 22_300
+/**
+ * What a visitor fetches who opens the panel, answers the site's questions, talks, rates, leaves a message, looks at
+ * images that agents sent: kefu.js, the panel, its style and one language, as `gzip -9` packs each.
+ */
+const MOST_OF_ONE = 20_480
+/** And what few need: the other language, the carrier for where sockets do not live, sending files. */
+const MOST_OF_ALL = 23_400
 
 it('keeps to its budget: every file together', () => {
   expect(names.map((name) => name.replace(/-[0-9a-f]{8}\.js$/, ''))).toEqual(
-    ['widget-en', 'widget-longpoll', 'widget-panel', 'widget-style', 'widget-zh-CN'])
+    ['widget-en', 'widget-files', 'widget-longpoll', 'widget-panel', 'widget-style', 'widget-zh-CN'])
   expect(size(loader) + texts.reduce((sum, text) => sum + size(text), 0)).toBeLessThanOrEqual(MOST_OF_ALL)
 })
 
-it('keeps to its budget: what one visitor fetches, who talks in one language over a socket', () => {
+it('keeps to its budget: what one visitor fetches, in either language', () => {
   expect(size(loader)).toBeLessThanOrEqual(4 * 1024)
   const language = Math.max(of('zh-CN'), of('en'))
   expect(size(loader) + of('panel') + of('style') + language).toBeLessThanOrEqual(MOST_OF_ONE)
@@ -28,7 +32,7 @@ it('keeps to its budget: what one visitor fetches, who talks in one language ove
 
 it('is a classic script that knows its parts', () => {
   expect(loader).not.toMatch(/\bexport\b|^import\b|import\.meta/m)
-  for (const name of names) expect(loader).toContain(name)
+  for (const name of names) expect(loader).toContain(name.slice('widget-'.length, -'.js'.length))
 })
 
 it('never parses markup', () => {

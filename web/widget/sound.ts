@@ -18,9 +18,9 @@ export function tone(): void {
   const at = audio.currentTime
   const gain = audio.createGain()
   const wave = audio.createOscillator()
-  gain.gain.setValueAtTime(0.06, at)
+  gain.gain.value = 0.06
   gain.gain.exponentialRampToValueAtTime(0.001, at + 0.4)
-  wave.frequency.setValueAtTime(660, at)
+  wave.frequency.value = 660
   wave.frequency.setValueAtTime(880, at + 0.1)
   wave.connect(gain).connect(audio.destination)
   wave.start(at)

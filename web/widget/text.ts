@@ -12,7 +12,7 @@ export function speak(language: Locale, words: Words): void {
 
 /** A sentence with its one hole filled. */
 export function fill(sentence: string, value: string | number): string {
-  return sentence.replace(/\{\w+\}/, () => `${value}`)
+  return sentence.replace('{}', () => `${value}`)
 }
 
 export function label(of: Label = {}): string | undefined {
@@ -20,7 +20,7 @@ export function label(of: Label = {}): string | undefined {
 }
 
 function format(at: number, how: Intl.DateTimeFormatOptions): string {
-  return new Intl.DateTimeFormat(locale === 'en' ? 'en-GB' : locale, how).format(at)
+  return new Date(at).toLocaleString(locale === 'en' ? 'en-GB' : locale, how)
 }
 
 /** `Today 14:03`, `Yesterday 14:03`, `3 Nov 14:03`. */
