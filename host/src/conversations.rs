@@ -25,6 +25,7 @@ use crate::stream::{AppendError, Receipt, Stream};
 
 mod ask;
 mod change;
+mod elsewhere;
 mod files;
 mod members;
 mod open;

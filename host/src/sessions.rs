@@ -7,6 +7,7 @@
 //!
 //! Locks are taken one at a time: a shard is left before a session is entered, so nothing here can deadlock.
 
+mod everyone;
 mod heal;
 mod push;
 mod run;
@@ -19,6 +20,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 pub use self::push::{Bye, Item, Push, Summary};
@@ -28,15 +30,15 @@ use self::heal::Healing;
 use self::session::{Offered, Taken};
 use self::wheel::Wheel;
 use crate::domain::event::Event;
-use crate::domain::ids::{ConversationId, Millis, Seq, SessionId};
+use crate::domain::ids::{AgentId, ConversationId, Millis, Seq, SessionId};
 use crate::domain::people::{Party, Proven};
 use crate::domain::rate::Rate;
 use crate::domain::refusal::Refusal;
 use crate::runtime::{Clock, fresh_id};
-use crate::stream::Stream;
+use crate::stream::{Signals, Stream};
 
 /// Where a session is in one conversation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Follow {
     /// Which.
     pub conversation: ConversationId,
@@ -107,6 +109,8 @@ const SHARDS: usize = 64;
 /// All sessions of this node.
 pub struct Sessions {
     stream: Arc<dyn Stream>,
+    /// The other nodes' ears; `None`: there are no other nodes.
+    signals: Option<Arc<Signals>>,
     clock: Clock,
     limits: Arc<SessionLimits>,
     by_id: Vec<Mutex<HashMap<SessionId, Arc<Session>>>>,
@@ -155,11 +159,17 @@ fn all<K: Hash + Eq>(shard: &Shard<K>, key: &K) -> SmallVec<[Arc<Session>; 4]> {
 impl Sessions {
     /// No sessions yet.
     #[must_use]
-    pub fn new(stream: Arc<dyn Stream>, clock: Clock, limits: SessionLimits) -> Arc<Self> {
+    pub fn new(
+        stream: Arc<dyn Stream>,
+        signals: Option<Arc<Signals>>,
+        clock: Clock,
+        limits: SessionLimits,
+    ) -> Arc<Self> {
         let tick = (limits.heartbeat_ms.min(limits.idle_timeout_ms) / 8).clamp(5, 1000);
         let wheel = Mutex::new(Wheel::new(tick, clock.now()));
         Arc::new(Self {
             stream,
+            signals,
             clock,
             limits: Arc::new(limits),
             by_id: shards(),
@@ -243,6 +253,25 @@ impl Sessions {
         self.by_party[of_party(party)].lock().contains_key(&party)
     }
 
+    /// The agents who have a session here.
+    #[must_use]
+    pub fn agents(&self) -> Vec<AgentId> {
+        let mut agents = Vec::new();
+        for shard in &self.by_party {
+            agents.extend(shard.lock().keys().filter_map(|party| match party {
+                Party::Agent(agent) => Some(*agent),
+                Party::Visitor(_) | Party::System => None,
+            }));
+        }
+        agents
+    }
+
+    /// Whether a session of this party here does not follow a conversation.
+    #[must_use]
+    pub fn lacks(&self, party: Party, conversation: ConversationId) -> bool {
+        all(&self.by_party[of_party(party)], &party).iter().any(|one| !one.follows(conversation))
+    }
+
     /// Ends a session, with a `bye` as its last item if one is given. `false` when it had ended before.
     pub fn end(&self, session: &Arc<Session>, bye: Option<Bye>) -> bool {
         self.finish(session, bye, bye == Some(Bye::Unauthorized))
@@ -274,13 +303,6 @@ impl Sessions {
             told(session, orderly);
         }
         true
-    }
-
-    /// Ends every session of this person (signed out, disabled, password changed).
-    pub fn end_for(&self, party: Party, bye: Bye) {
-        for session in all(&self.by_party[of_party(party)], &party) {
-            self.end(&session, Some(bye));
-        }
     }
 
     /// Ends all sessions: the server stops.
@@ -366,39 +388,6 @@ impl Sessions {
     pub fn put(&self, session: &Arc<Session>, item: Item) {
         if session.put(item) == Offered::Full {
             self.end(session, Some(Bye::SlowReader));
-        }
-    }
-
-    /// Gives something to every session of this party (all tabs, all devices). Never waits.
-    pub fn push_to(&self, party: Party, push: Push) {
-        for session in all(&self.by_party[of_party(party)], &party) {
-            self.put(&session, Item::Push(push.clone()));
-        }
-    }
-
-    /// Gives something to every session that follows this conversation, except `but`. Notes and the like are held back
-    /// from visitors at the carrier.
-    pub fn push_to_followers(&self, conversation: ConversationId, but: Option<Party>, push: &Push) {
-        for session in all(&self.followers[of(conversation.get())], &conversation) {
-            if but != Some(session.principal().party()) {
-                self.put(&session, Item::Push(push.clone()));
-            }
-        }
-    }
-
-    /// Makes every session of this party follow a conversation from `sent` on; healing brings the rest.
-    pub fn follow_for(&self, party: Party, follow: Follow) {
-        for session in all(&self.by_party[of_party(party)], &party) {
-            if let Err(refusal) = self.follow(&session, follow, false) {
-                tracing::warn!(session = %session.id(), %refusal, "not followed");
-            }
-        }
-    }
-
-    /// Ends following for every session of this party.
-    pub fn unfollow_for(&self, party: Party, conversation: ConversationId) {
-        for session in all(&self.by_party[of_party(party)], &party) {
-            self.unfollow(&session, conversation);
         }
     }
 

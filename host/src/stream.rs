@@ -15,6 +15,7 @@ mod embedded;
 mod log;
 mod record;
 mod redis;
+mod signals;
 
 #[cfg(test)]
 mod contract;
@@ -32,6 +33,7 @@ use crate::runtime::Clock;
 
 pub use self::log::{BadPosition, Lease, Log, LogPosition, TrimError};
 pub use self::redis::{Facts as RedisFacts, RedisConfig};
+pub use self::signals::{Node, Signal, Signals, Topic};
 
 /// What happens, as it happens. Bounded: a tail nobody reads holds the stream up, so readers must only move events on
 /// and never wait for I/O in between.
@@ -203,6 +205,8 @@ pub struct Opened {
     pub stream: Arc<dyn Stream>,
     /// Its logs.
     pub log: Arc<dyn Log>,
+    /// What the nodes that share it tell each other.
+    pub signals: Arc<Signals>,
 }
 
 /// Opens the stream in Redis, or joins the nodes that have it open. Dropping both handles leaves the server; what was
@@ -215,6 +219,7 @@ pub async fn open_redis(
     older: Arc<dyn Older>,
     clock: Clock,
 ) -> Result<Opened, OpenError> {
-    let redis = Arc::new(self::redis::Redis::open(config, older, clock).await?);
-    Ok(Opened { stream: redis.clone(), log: redis })
+    let (redis, signals) = self::redis::Redis::open(config, older, clock).await?;
+    let redis = Arc::new(redis);
+    Ok(Opened { stream: redis.clone(), log: redis, signals: Arc::new(signals) })
 }

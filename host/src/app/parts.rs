@@ -58,12 +58,12 @@ impl Parts {
             meters: meters.clone(),
         });
         let storage = storage::open(dir).await?;
-        let presence = Presence::new(clock.clone(), config.sessions.grace_ms);
+        let presence = Presence::new(clock.clone(), config.sessions.grace_ms, None);
         let plugins = Plugins::open(storage.clone(), plugins_config(config), clock.clone()).await?;
         let unusable = |why| StartError::DataDir { path: dir.join("files"), why };
         let files = Arc::new(Files::open(dir).map_err(unusable)?);
         let auth = Auth::open(storage.clone(), clock.clone(), config.auth.clone()).await?;
-        let sessions = Sessions::new(stream.clone(), clock.clone(), session_limits(config));
+        let sessions = Sessions::new(stream.clone(), None, clock.clone(), session_limits(config));
         let conversations = Conversations::new(conversations::Parts {
             storage: storage.clone(),
             stream: stream.clone(),

@@ -91,6 +91,11 @@ impl Known {
         self.rows.lock().remove(&id);
     }
 
+    /// Nobody knows what changed.
+    pub(super) fn forget_all(&self) {
+        self.rows.lock().clear();
+    }
+
     pub(super) fn take_token(&self, who: Party, rate: Rate, now: Millis) -> Result<(), Refusal> {
         take(&self.rates, who, rate, now)
     }

@@ -48,7 +48,7 @@ impl Conversations {
         Ok(self.account(agent).await?.teams.contains(&row.team))
     }
 
-    async fn summarise(&self, row: &Conversation) -> Result<Arc<Summary>, Refusal> {
+    pub(super) async fn summarise(&self, row: &Conversation) -> Result<Arc<Summary>, Refusal> {
         let roster = self.roster().await?;
         let head = self.parts.stream.head(row.id).await.map_err(unreadable)?;
         Ok(Arc::new(summary(row, &roster, head)))

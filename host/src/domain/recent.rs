@@ -46,6 +46,12 @@ impl<K: Hash + Eq + Clone, V> Recent<K, V> {
         self.old.remove(key);
     }
 
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.young.clear();
+        self.old.clear();
+    }
+
     /// Entries held.
     #[must_use]
     pub fn len(&self) -> usize {

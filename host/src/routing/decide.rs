@@ -186,7 +186,8 @@ impl Routing {
         let news = self.queue.lock().news(&slots);
         for (visitor, push) in news {
             self.conversations.told_place(&push);
-            self.sessions.push_to(Party::Visitor(visitor), push);
+            // Every node finds this out for itself.
+            self.sessions.push_here(Party::Visitor(visitor), push);
         }
         Ok(())
     }

@@ -1,9 +1,10 @@
-//! What is given to clients: events, and signals that may be lost. How it looks on the wire is `transport/wire`.
+//! What is given to clients: events, and signals that may be lost. How it looks on the wire is `transport/wire`; the
+//! derived form is for nodes among each other.
 
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::conversation::Conversation;
 use crate::domain::event::{Event, EventBody};
@@ -12,7 +13,7 @@ use crate::domain::inspection::Report;
 use crate::domain::people::Party;
 
 /// Something for a client. Events are durable and resumable; everything else is a signal and may be lost.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Push {
     /// An event of a followed conversation.
     Event(Arc<Event>),
@@ -56,7 +57,7 @@ pub enum Push {
 }
 
 /// Why the server ends a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Bye {
     /// The server is stopping; come back in a moment.
@@ -72,7 +73,7 @@ pub enum Bye {
 }
 
 /// A conversation as lists show it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// The row.
     #[serde(flatten)]

@@ -27,6 +27,7 @@ impl Sessions {
                 runtime::spawn(sessions.clone().heal_all(shutdown.clone()));
             }
             runtime::spawn(sessions.clone().keep_time(shutdown.clone()));
+            runtime::spawn(sessions.clone().hear_others(shutdown.clone()));
             sessions.follow_tail(tail, shutdown).await;
         }
     }

@@ -267,6 +267,10 @@ impl Session {
         Some(Offered::Gap)
     }
 
+    pub(super) fn follows(&self, conversation: ConversationId) -> bool {
+        self.inner.lock().find(conversation).is_some()
+    }
+
     pub(super) fn unfollow(&self, conversation: ConversationId) {
         let mut inner = self.inner.lock();
         if let Some(at) = inner.find(conversation) {

@@ -85,7 +85,7 @@ impl Drop for Stage {
 
 fn stage(limits: SessionLimits) -> Stage {
     let stream = Arc::new(Memory::default());
-    let sessions = Sessions::new(stream.clone(), Clock::system(), limits);
+    let sessions = Sessions::new(stream.clone(), None, Clock::system(), limits);
     let stop = CancellationToken::new();
     runtime::spawn(sessions.run(stop.clone()));
     Stage { stream, sessions, stop }
@@ -196,6 +196,49 @@ async fn a_tail_that_missed_some_has_everything_read_again() {
 }
 
 #[tokio::test]
+async fn what_is_done_to_a_persons_sessions_is_done_on_every_node() {
+    let stream = Arc::new(Memory::default());
+    let stop = CancellationToken::new();
+    let start = |signals| {
+        let (clock, limits) = (Clock::system(), SessionLimits::default());
+        let sessions = Sessions::new(stream.clone(), Some(signals), clock, limits);
+        runtime::spawn(sessions.run(stop.clone()));
+        Stage { stream: stream.clone(), sessions, stop: stop.clone() }
+    };
+    let mut nodes = crate::stream::Signals::between(2).into_iter().map(start);
+    let (one, two) = (nodes.next().unwrap(), nodes.next().unwrap());
+    let here = [one.arrives(), two.arrives()];
+    let party = here[0].principal().party();
+    // Both listen before anything is wished of them.
+    tokio::task::yield_now().await;
+    let takes = async |on: &Stage, session: &Arc<Session>| {
+        let taken = async {
+            std::future::poll_fn(|cx| session.poll_ready(cx)).await;
+            on.sessions.take(session)
+        };
+        tokio::time::timeout(Duration::from_secs(5), taken).await.expect("given in time")
+    };
+
+    one.sessions.push_to(party, Push::Gone(talk()));
+    for (on, session) in [&one, &two].into_iter().zip(&here) {
+        assert_eq!(takes(on, session).await, [Item::Push(Push::Gone(talk()))], "once");
+    }
+    one.sessions.follow_for(party, Follow { conversation: talk(), sent: 0 });
+    one.says("1").await;
+    assert_eq!(two.hears(&here[1], 1).await, [1]);
+    assert!(!two.sessions.lacks(party, talk()) && two.sessions.agents().len() == 1);
+    let typing = Push::Typing { conversation: talk(), from: Party::System, on: true };
+    one.sessions.push_to_followers(talk(), None, &typing);
+    assert_eq!(takes(&two, &here[1]).await, [Item::Push(typing.clone())]);
+    one.sessions.push_to_followers(talk(), Some(party), &typing);
+    one.sessions.unfollow_for(party, talk());
+    one.sessions.end_for(party, Bye::Draining);
+    let last = [Item::Push(Push::Bye(Bye::Draining))];
+    assert_eq!(takes(&two, &here[1]).await, last, "but not what was for others");
+    assert!(here.iter().all(|session| session.is_ended()));
+}
+
+#[tokio::test]
 async fn what_came_twice_is_given_once() {
     let stage = stage(SessionLimits::default());
     let session = stage.arrives();
@@ -291,7 +334,7 @@ impl Timed {
         let at = now.clone();
         let clock = Clock::from_fn(move || at.load(Ordering::Relaxed));
         let stream: Arc<Memory> = Arc::default();
-        Self { now, sessions: Sessions::new(stream, clock, SessionLimits::default()) }
+        Self { now, sessions: Sessions::new(stream, None, clock, SessionLimits::default()) }
     }
 
     /// Seconds pass, one after the other, and `each` has its say in every one.
@@ -366,7 +409,7 @@ impl std::task::Wake for Woken {
 #[tokio::test]
 async fn a_replaced_poll_does_not_take_the_newer_ones_place() {
     let sessions =
-        Sessions::new(Arc::<Memory>::default(), Clock::system(), SessionLimits::default());
+        Sessions::new(Arc::<Memory>::default(), None, Clock::system(), SessionLimits::default());
     let session = sessions.open(agent(1), Carrier::Poll).unwrap();
     let (older, newer) = (Arc::<Woken>::default(), Arc::<Woken>::default());
     let ready = |number, woken: &Arc<Woken>| {

@@ -10,7 +10,7 @@
 //! A command without an answer is asked again with the same key, inside a bound; then the caller is told that nobody
 //! knows. At `maxmemory` nothing is evicted (`noeviction`) and appends are refused as [`AppendError::Full`].
 //!
-//! What SQL has may leave Redis: logs are trimmed by whoever writes SQL ([`Log::trim`]), recent logs are cut by the
+//! What SQL has may leave Redis: logs are trimmed by whoever writes SQL (`logs.rs`), recent logs are cut by the
 //! script, conversations at rest are forgotten by `sweep`. [`Older`] is how to get at it then.
 //!
 //! It does not create, fail over or repair servers, and knows nothing of the journal.
@@ -19,6 +19,7 @@ mod facts;
 mod keys;
 mod link;
 mod live;
+mod logs;
 mod script;
 mod sweep;
 mod writer;
@@ -31,7 +32,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -43,8 +44,8 @@ use self::live::{Hub, Place};
 use self::script::Programs;
 use self::writer::{Held, Job, Waiting, Writer};
 use super::{
-    AppendError, Lease, Log, LogPosition, Older, OpenError, ReadError, Receipt, Stream, Tail, Told,
-    TrimError, record,
+    AppendError, LogPosition, Older, OpenError, ReadError, Receipt, Signal, Signals, Stream, Tail,
+    Told, record,
 };
 use crate::domain::event::{Event, NewEvent};
 use crate::domain::ids::{ConversationId, Seq};
@@ -102,6 +103,8 @@ struct Shared {
     appended: Vec<Notify>,
     /// The ear must subscribe again.
     deaf: Notify,
+    /// The channel of signals, and who hears them.
+    signals: (String, broadcast::Sender<Signal>),
 }
 
 /// An entry of a Redis stream: its id, then the name and the value of its one field.
@@ -154,7 +157,7 @@ pub(super) struct Redis {
     /// Of each partition. The writers end when these are gone and everything accepted is answered.
     queues: Vec<mpsc::Sender<Job>>,
     waiting: Arc<Waiting>,
-    _live: [AbortOnDropHandle<()>; 3],
+    _live: [AbortOnDropHandle<()>; 4],
 }
 
 impl Redis {
@@ -163,7 +166,7 @@ impl Redis {
         config: RedisConfig,
         older: Arc<dyn Older>,
         clock: Clock,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<(Self, Signals), OpenError> {
         let server = Server::find(&config.urls, config.command_timeout).await.map_err(unusable)?;
         let link = Link::new(server);
         let facts = Facts::ask(&link).await.map_err(unusable)?;
@@ -171,6 +174,8 @@ impl Redis {
         settle_partitions(&link, &config).await?;
         let partitions = 0..config.partitions;
         let keys: Vec<_> = partitions.map(|number| Keys::new(&config.prefix, number)).collect();
+        let node = u64::from_le_bytes(runtime::random_bytes());
+        let (signals, carrier) = Signals::new(node);
         let shared = Arc::new(Shared {
             appended: keys.iter().map(|_| Notify::new()).collect(),
             link,
@@ -180,6 +185,7 @@ impl Redis {
             clock,
             tails: Mutex::default(),
             deaf: Notify::new(),
+            signals: (keys::signals(&config.prefix), carrier.ears()),
             config,
         });
         let mut queues = Vec::new();
@@ -194,13 +200,14 @@ impl Redis {
             runtime::spawn(live::listen(Arc::clone(&shared), sender)),
             runtime::spawn(Hub::new(Arc::clone(&shared), ready).run(heard)),
             runtime::spawn(sweep::run(Arc::clone(&shared))),
+            runtime::spawn(live::signal(Arc::clone(&shared), carrier)),
         ]
         .map(AbortOnDropHandle::new);
         let patience = shared.config.command_timeout * 3;
         if !matches!(timeout(patience, known).await, Ok(Ok(()))) {
             return Err(OpenError::Redis(format!("it did not let us subscribe in {patience:?}")));
         }
-        Ok(Self { shared, queues, waiting: Arc::default(), _live: live })
+        Ok((Self { shared, queues, waiting: Arc::default(), _live: live }, signals))
     }
 }
 
@@ -316,85 +323,6 @@ impl Redis {
             record::event(&line).map(Arc::new).map_err(named)
         };
         lines.into_iter().map(event).collect()
-    }
-}
-
-#[async_trait]
-impl Log for Redis {
-    fn partitions(&self) -> u16 {
-        self.shared.config.partitions
-    }
-
-    async fn log(
-        &self,
-        partition: u16,
-        after: LogPosition,
-        limit: usize,
-    ) -> Result<Vec<(LogPosition, Arc<Event>)>, ReadError> {
-        let Seen { lines, .. } = self.shared.look(usize::from(partition), after, limit).await?;
-        let event = |(at, line): (LogPosition, Vec<u8>)| {
-            let named = |why| ReadError(format!("event {at} of partition {partition}: {why}"));
-            Ok((at, Arc::new(record::event(&line).map_err(named)?)))
-        };
-        lines.into_iter().map(event).collect()
-    }
-
-    async fn log_end(&self, partition: u16) -> Result<LogPosition, ReadError> {
-        let beyond = LogPosition { ms: u64::MAX, n: 0 };
-        Ok(self.shared.look(usize::from(partition), beyond, 1).await?.end.at)
-    }
-
-    async fn trim(&self, lease: &Lease, upto: LogPosition) -> Result<(), TrimError> {
-        let keys = &self.shared.keys[usize::from(lease.partition)];
-        let stays = LogPosition { n: upto.n.saturating_add(1), ..upto };
-        let arguments = [lease.owner.to_string(), lease.epoch.to_string(), stays.to_string()];
-        let names = [keys.lease(&lease.role), keys.log.clone()];
-        let trim = &self.shared.programs.trim;
-        match trim.run(&self.shared.link, &names, &arguments).await.map_err(unread)? {
-            1 => Ok(()),
-            _ => Err(TrimError::LeaseLost),
-        }
-    }
-
-    async fn lease(
-        &self,
-        partition: u16,
-        role: &str,
-        owner: &str,
-        ttl: Duration,
-    ) -> Result<Option<Lease>, ReadError> {
-        let epoch = self.shared.take(partition, role, owner, ttl).await?;
-        Ok(epoch.map(|epoch| Lease { partition, role: role.into(), owner: owner.into(), epoch }))
-    }
-
-    async fn release(&self, lease: Lease) {
-        let keys = &self.shared.keys[usize::from(lease.partition)];
-        let arguments = [lease.owner.to_string(), "0".into(), lease.epoch.to_string()];
-        let program = &self.shared.programs.lease;
-        let released: Result<Option<u64>, _> =
-            program.run(&self.shared.link, &[keys.lease(&lease.role)], &arguments).await;
-        if let Err(why) = released {
-            tracing::debug!(partition = lease.partition, %why, "a lease is left to run out");
-        }
-    }
-
-    async fn appended(&self, partition: u16) {
-        self.shared.appended[usize::from(partition)].notified().await;
-    }
-}
-
-impl Shared {
-    /// The epoch of a lease taken or renewed.
-    async fn take(
-        &self,
-        partition: u16,
-        role: &str,
-        owner: &str,
-        ttl: Duration,
-    ) -> Result<Option<u64>, ReadError> {
-        let key = self.keys[usize::from(partition)].lease(role);
-        let arguments = [owner.to_owned(), ttl.as_millis().to_string(), String::new()];
-        self.programs.lease.run(&self.link, &[key], &arguments).await.map_err(unread)
     }
 }
 

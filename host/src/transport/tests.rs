@@ -56,8 +56,8 @@ async fn stage(config: TransportConfig) -> Stage {
     let storage = storage::open(dir.path()).await.unwrap();
     let stream = stream::open(dir.path(), clock.clone(), stream::StreamLimits::default()).unwrap();
     let quick = SessionLimits { heartbeat_ms: 400, idle_timeout_ms: 1200, ..Default::default() };
-    let sessions = Sessions::new(stream.clone(), clock.clone(), quick);
-    let presence = Presence::new(clock.clone(), 1000);
+    let sessions = Sessions::new(stream.clone(), None, clock.clone(), quick);
+    let presence = Presence::new(clock.clone(), 1000, None);
     let rates = crate::config::Auth {
         visitor_token_ms: 60_000,
         agent_token_ms: 60_000,

@@ -44,8 +44,8 @@ impl World {
         let stream = stream::open(dir.path(), clock.clone(), StreamLimits::default()).unwrap();
         let plugins = Arc::new(Plugins::default());
         let limits = SessionLimits::default();
-        let sessions = Sessions::new(Arc::clone(&stream), clock.clone(), limits);
-        let presence = Presence::new(clock.clone(), 0);
+        let sessions = Sessions::new(Arc::clone(&stream), None, clock.clone(), limits);
+        let presence = Presence::new(clock.clone(), 0, None);
         let service = Conversations::new(Parts {
             storage: Arc::clone(&storage),
             stream: Arc::clone(&stream),

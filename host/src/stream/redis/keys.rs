@@ -10,6 +10,7 @@
 //! {kefu:p3}:lease:<role>        hash     owner, epoch, until
 //! {kefu:p3}:live                channel  "<end> <count>", then each event as "<ms-n> <record>", one a line
 //! {kefu}:partitions             string   how many there are; never changed
+//! {kefu}:signals                channel  signals, one a line
 //! ```
 //! A conversation without a hash is whole in SQL, if there is anything of it at all.
 
@@ -18,6 +19,11 @@ use crate::domain::ids::ConversationId;
 /// How many partitions there are is kept here.
 pub(super) fn partitions(prefix: &str) -> String {
     format!("{{{prefix}}}:partitions")
+}
+
+/// The channel of signals: one for all nodes, so each hears all there are.
+pub(super) fn signals(prefix: &str) -> String {
+    format!("{{{prefix}}}:signals")
 }
 
 /// The names of one partition.

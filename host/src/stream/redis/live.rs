@@ -15,13 +15,14 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use redis::{PushInfo, PushKind, Value};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::link::Failure;
 use super::{Seen, Shared};
 use crate::domain::event::Event;
-use crate::stream::{LogPosition, ReadError, Told, record};
+use crate::stream::signals::Carrier;
+use crate::stream::{LogPosition, ReadError, Signal, Told, record};
 
 /// How long a partition may be quiet until its log is looked at: what a lost last message is late by.
 const QUIET: Duration = Duration::from_millis(500);
@@ -29,6 +30,8 @@ const QUIET: Duration = Duration::from_millis(500);
 const PAGE: usize = 500;
 /// Messages the ear may be ahead of the hub; more are dropped and read from the log.
 pub(super) const HEARD: usize = 1024;
+/// Signals in one message.
+const SIGNALS: usize = 64;
 /// Pauses between attempts to subscribe: the first, and the longest.
 const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
 
@@ -258,11 +261,12 @@ fn readable(partition: usize, at: LogPosition, line: &[u8]) -> Option<Arc<Event>
 
 /// The ear: subscribes, and again when its connection is cut or the hub finds it deaf. Runs until the hub is gone.
 pub(super) async fn listen(shared: Arc<Shared>, heard: mpsc::Sender<Heard>) {
-    let channels: Vec<_> = shared.keys.iter().map(|keys| keys.live.clone()).collect();
+    let mut channels: Vec<_> = shared.keys.iter().map(|keys| keys.live.clone()).collect();
+    channels.push(shared.signals.0.clone());
     let mut pause = PAUSES[0];
     while !heard.is_closed() {
         let cut = Arc::new(Notify::new());
-        let pushes = pushes(heard.clone(), Arc::clone(&cut));
+        let pushes = pushes(heard.clone(), shared.signals.clone(), Arc::clone(&cut));
         let subscribed = async {
             let mut connection = shared.link.server.connect(Some(pushes)).await?;
             let subscribing = connection.subscribe(&channels);
@@ -301,6 +305,7 @@ pub(super) async fn listen(shared: Arc<Shared>, heard: mpsc::Sender<Heard>) {
 /// What a connection tells by itself. It never waits: what finds no room is read from the log.
 fn pushes(
     heard: mpsc::Sender<Heard>,
+    signals: (String, broadcast::Sender<Signal>),
     cut: Arc<Notify>,
 ) -> impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static {
     move |push| {
@@ -310,7 +315,11 @@ fn pushes(
                 if let (Some(Value::BulkString(channel)), Some(Value::BulkString(payload))) =
                     (data.next(), data.next())
                 {
-                    drop(heard.try_send(Heard::Message { channel, payload }));
+                    if channel == signals.0.as_bytes() {
+                        Carrier::hears(&signals.1, &String::from_utf8_lossy(&payload));
+                    } else {
+                        drop(heard.try_send(Heard::Message { channel, payload }));
+                    }
                 }
             }
             // A slot that moves to another server unsubscribes its channel.
@@ -320,5 +329,18 @@ fn pushes(
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// Sends this node's signals, those that wait together in one message. Runs until nobody sends any more.
+pub(super) async fn signal(shared: Arc<Shared>, mut carrier: Carrier) {
+    let mut lines = Vec::new();
+    while carrier.out.recv_many(&mut lines, SIGNALS).await > 0 {
+        let mut publish = redis::cmd("SPUBLISH");
+        publish.arg(&shared.signals.0).arg(lines.join("\n"));
+        if let Err(why) = shared.link.run::<u64>(&publish).await {
+            tracing::debug!(count = lines.len(), %why, "signals were lost");
+        }
+        lines.clear();
     }
 }

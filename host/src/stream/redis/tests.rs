@@ -12,6 +12,7 @@ use crate::domain::ids::{ClientKey, Millis};
 use crate::domain::people::Party;
 use crate::runtime::fresh_id;
 use crate::stream::contract::{self, says, talk};
+use crate::stream::{Log as _, Topic, TrimError};
 
 mod log;
 mod rest;
@@ -95,8 +96,12 @@ impl Place {
         Some(Self { config, sql: Arc::default() })
     }
 
-    async fn redis(&self) -> Redis {
+    async fn node(&self) -> (Redis, Signals) {
         Redis::open(self.config.clone(), self.sql.clone(), Clock::system()).await.unwrap()
+    }
+
+    async fn redis(&self) -> Redis {
+        self.node().await.0
     }
 
     async fn stream(&self) -> Arc<dyn Stream> {
@@ -189,4 +194,28 @@ async fn a_server_says_what_it_promises() {
     assert_eq!(old.check().unwrap_err(), "it is Redis 6.2.14, and 7.0 is the oldest");
     let evicting = Facts { eviction: Some("allkeys-lru".into()), ..facts };
     assert!(evicting.check().unwrap_err().contains("allkeys-lru"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signals_reach_every_node() {
+    for server in SERVERS {
+        let Some(place) = Place::on(server) else { return };
+        let ((_one, sends), (_two, hears)) = (place.node().await, place.node().await);
+        for (signals, by) in [(&hears, "another"), (&sends, "itself")] {
+            let mut heard = signals.hear();
+            let sent = ["a b", "二"];
+            for text in sent {
+                sends.send(Topic::Presence, text);
+            }
+            for text in sent {
+                let signal = timeout(Duration::from_secs(10), heard.recv()).await.unwrap().unwrap();
+                let node = sends.node();
+                assert_eq!(
+                    signal,
+                    Signal { node, topic: Topic::Presence, text: text.into() },
+                    "{by}"
+                );
+            }
+        }
+    }
 }

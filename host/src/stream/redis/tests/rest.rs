@@ -78,7 +78,14 @@ async fn a_conversation_at_rest_is_forgotten_and_goes_on_where_it_was() {
         archive(&redis, &place.sql).await;
         // One more that SQL does not have: it stays, however long it rests.
         redis.append(says(talk(2), "k4", "x")).await.unwrap();
+        // And one of the same partition that rests less long and that SQL has: the other was looked at before.
+        let home = |id| partition::of(id, redis.partitions());
+        let other = (3..).map(talk).find(|id| home(*id) == home(talk(2))).unwrap();
+        let receipt = redis.append(says(other, "k1", "x")).await.unwrap();
+        assert_eq!(receipt.seq, 1);
+        place.sql.keep(redis.read(other, 0, 10).await.unwrap());
         forgotten(&redis, talk(1)).await;
+        forgotten(&redis, other).await;
         assert_eq!(keys(&redis, talk(2)).await, 2, "{server}: SQL has not all of it");
 
         assert_eq!(redis.head(talk(1)).await.unwrap(), 3);
