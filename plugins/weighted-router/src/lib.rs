@@ -66,43 +66,67 @@ impl Routing for WeightedRouter {
         if returning {
             names.push("returning".to_owned());
         }
+        let shares: Vec<Shares> = input.needs.iter().map(Shares::of).collect();
         let mut scores = Vec::with_capacity(input.candidates.len());
         let mut factors = Vec::with_capacity(input.candidates.len() * names.len());
-        for (row, candidate) in input.candidates.iter().enumerate() {
-            let levels = &input.levels[row * wide..(row + 1) * wide];
-            let (skill, load) = (skill_match(&input.needs, levels), free_capacity(candidate));
-            let quality = candidate.quality.clamp(0.0, 1.0);
-            let known = f64::from(u8::from(candidate.returning));
-            scores.push(
-                self.weights.skill * skill
-                    + self.weights.load * load
-                    + self.weights.quality * quality
-                    + self.weights.returning * known,
-            );
+        let mut levels = input.levels.as_slice();
+        for candidate in &input.candidates {
+            let (these, others) = levels.split_at(wide);
+            levels = others;
+            let skill = skill_match(&shares, these);
+            let (load, quality) = (free_capacity(candidate), unit(candidate.quality));
+            let mut score = self.weights.skill * skill
+                + self.weights.load * load
+                + self.weights.quality * quality;
             factors.extend([skill, load, quality]);
             if returning {
+                let known = f64::from(u8::from(candidate.returning));
+                score += self.weights.returning * known;
                 factors.push(known);
             }
+            scores.push(score);
         }
         Ok(Some(Ranking { scores, factor_names: names, factors }))
     }
 }
 
-fn skill_match(needs: &[Need], levels: &[u8]) -> f64 {
-    if needs.is_empty() {
-        return 1.0;
+/// What each level below the wished one is worth: few levels and many candidates, so each is divided once.
+struct Shares(Vec<f64>);
+
+impl Shares {
+    fn of(need: &Need) -> Self {
+        Self((0..need.level).map(|has| f64::from(has) / f64::from(need.level)).collect())
     }
-    let sum: f64 = needs
-        .iter()
-        .zip(levels)
-        .map(|(need, &has)| (f64::from(has) / f64::from(need.level.max(1))).min(1.0))
-        .sum();
-    sum / needs.len() as f64
+
+    fn share(&self, has: u8) -> f64 {
+        self.0.get(usize::from(has)).copied().unwrap_or(1.0)
+    }
+}
+
+fn skill_match(shares: &[Shares], levels: &[u8]) -> f64 {
+    let sum: f64 = shares.iter().zip(levels).map(|(need, &has)| need.share(has)).sum();
+    match shares.len() {
+        0 => 1.0,
+        needs => sum / needs as f64,
+    }
 }
 
 fn free_capacity(candidate: &Candidate) -> f64 {
-    let used = f64::from(candidate.active) / f64::from(candidate.capacity.max(1));
-    (1.0 - used).clamp(0.0, 1.0)
+    if candidate.active >= candidate.capacity {
+        return 0.0;
+    }
+    1.0 - f64::from(candidate.active) / f64::from(candidate.capacity)
+}
+
+/// Within 0–1; what is not a number counts as 0.
+fn unit(value: f64) -> f64 {
+    if value >= 1.0 {
+        1.0
+    } else if value > 0.0 {
+        value
+    } else {
+        0.0
+    }
 }
 
 kefu_plugin_sdk::export_routing!(WeightedRouter, schema: "../config.schema.json");
