@@ -1,17 +1,31 @@
 //! The checkpointer: moves the write-ahead log into the file on its own thread, so that appends do
 //! not wait for it.
 //!
-//! It never catches up with a writer that does not pause, so the log would never start over. The
-//! writer's own checkpoint, at a high mark, has only the rest to move.
+//! ```text
+//!   writer: commit, receipts ──every 4,000 events──▶ thread: move, fsync the file
+//!   writer: moves the few frames that came meanwhile ◀── log is long ──┘
+//!           (all is moved now: the next commit starts the log over)
+//! ```
+//! It alone never catches up with a writer that does not pause, so the log would never start over.
+//! That last step is the writer's, right after the thread's, when there is next to nothing left to do,
+//! and after the receipts have gone out: nobody waits for it.
 
+use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
+
+use rusqlite::Connection;
 
 use super::schema;
 
 /// Appended events between two checkpoints.
-const EVERY: usize = 1_000;
+const EVERY: usize = 4_000;
+
+/// Frames after which the log is to start over: what a crash leaves to be read at the next start.
+const LONG: u32 = 32_000;
 
 /// The thread's handle. Dropping it waits for the thread.
 pub(super) struct Checkpointer {
@@ -19,28 +33,36 @@ pub(super) struct Checkpointer {
     wake: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
     since: usize,
+    /// The log is long and nearly all of it has been moved.
+    nearly: Arc<AtomicBool>,
 }
 
 impl Checkpointer {
     pub(super) fn start(path: &Path) -> Result<Self, String> {
         let connection = schema::open_checkpointer(path).map_err(|e| e.to_string())?;
+        let file = File::options().write(true).open(path).map_err(|e| e.to_string())?;
         let (wake, woken) = sync_channel(1);
+        let nearly = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&nearly);
+        let every = move || {
+            while woken.recv().is_ok() {
+                match moved(&connection, &file) {
+                    Ok(frames) if frames >= LONG => told.store(true, Ordering::Release),
+                    Ok(_) => {}
+                    Err(e) => tracing::warn!(error = %e, "the stream's log could not be moved"),
+                }
+            }
+        };
         let thread = std::thread::Builder::new()
             .name("kefu-stream-wal".into())
-            .spawn(move || {
-                while woken.recv().is_ok() {
-                    if let Err(e) = schema::checkpoint(&connection) {
-                        tracing::warn!(error = %e, "the stream's log could not be moved");
-                    }
-                }
-            })
+            .spawn(every)
             .map_err(|e| e.to_string())?;
-        Ok(Self { wake: Some(wake), thread: Some(thread), since: 0 })
+        Ok(Self { wake: Some(wake), thread: Some(thread), since: 0, nearly })
     }
 
     /// Counts appended events and wakes the thread when there are enough; one that is at work is
-    /// left alone.
-    pub(super) fn appended(&mut self, events: usize) {
+    /// left alone. `writer` does the last step when it is due.
+    pub(super) fn appended(&mut self, events: usize, writer: &Connection) {
         self.since += events;
         if self.since >= EVERY
             && let Some(wake) = &self.wake
@@ -48,7 +70,20 @@ impl Checkpointer {
         {
             self.since = 0;
         }
+        if self.nearly.swap(false, Ordering::Acquire)
+            && let Err(e) = schema::checkpoint(writer)
+        {
+            tracing::warn!(error = %e, "the stream's log could not start over");
+        }
     }
+}
+
+/// Moves what there is and makes it durable, which SQLite itself does only when nothing is left; the
+/// number of frames in the log.
+fn moved(connection: &Connection, file: &File) -> Result<u32, String> {
+    let frames = schema::checkpoint(connection).map_err(|e| e.to_string())?;
+    file.sync_data().map_err(|e| e.to_string())?;
+    Ok(frames)
 }
 
 impl Drop for Checkpointer {

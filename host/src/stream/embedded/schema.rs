@@ -11,9 +11,12 @@ use crate::stream::StreamLimits;
 /// In order; `user_version` is the number of those applied. Append only.
 const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/sqlite/stream/0001_events.sql")];
 
-/// The writer itself moves the log into the file when it has this many pages (4 KiB each); the
-/// checkpointer has moved most of them by then.
-const CHECKPOINT_PAGES: u32 = 16_000;
+/// Bytes of a page of a new file. A commit writes every page it touches whole, and events of many
+/// conversations touch many: small pages make the log several times shorter.
+const PAGE_BYTES: u32 = 1_024;
+
+/// The net for a checkpointer that fails: the writer moves the log itself when it has so many frames.
+const NET_FRAMES: u32 = 256_000;
 
 /// Why the file could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -27,10 +30,10 @@ pub(super) enum MigrateError {
 pub(super) fn open_writer(path: &Path, limits: &StreamLimits) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    connection.pragma_update(None, "wal_autocheckpoint", NET_FRAMES)?;
     connection.pragma_update(None, "cache_size", -32_000)?;
     if let Some(bytes) = limits.max_bytes {
         let page: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
@@ -57,9 +60,9 @@ pub(super) fn open_checkpointer(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// Moves what nobody reads any more from the log into the file, without waiting for readers or the
-/// writer.
-pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
-    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+/// writer; the number of frames in the log.
+pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))
 }
 
 /// Applies what is missing, each step in its own transaction together with its number.

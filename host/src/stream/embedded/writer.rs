@@ -82,8 +82,8 @@ impl Writer {
         let at = self.clock.now();
         match self.commit(&batch, at) {
             Ok(receipts) => {
-                self.checkpointer.appended(receipts.len());
                 self.tell(batch, &receipts);
+                self.checkpointer.appended(receipts.len(), &self.connection);
             }
             Err(why) => {
                 self.recover(&why);
