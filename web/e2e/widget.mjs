@@ -61,6 +61,15 @@ try {
     await text(page, '已读')
     await shot(page, 'widget-05-talking-zh')
   })
+  await check('all of it travelled packed, within 20 KB', async () => {
+    const travelled = await page.evaluate(() => performance.getEntriesByType('resource')
+      .filter(({ name }) => /\/kefu\.js|\/assets\/widget-/.test(name))
+      .map(({ name, encodedBodySize, decodedBodySize }) => ({ name, encodedBodySize, decodedBodySize })))
+    assert.equal(travelled.length, 4, JSON.stringify(travelled))
+    for (const file of travelled) assert.ok(file.encodedBodySize < file.decodedBodySize, JSON.stringify(file))
+    const bytes = travelled.reduce((sum, file) => sum + file.encodedBodySize, 0)
+    assert.ok(bytes > 0 && bytes <= 20 * 1024, `${bytes} bytes`)
+  })
   await check('a reload keeps the conversation and the unsent text', async () => {
     await inside(page).locator('.composer textarea').fill('还没发出的文字')
     await page.waitForTimeout(400)

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 
 const dist = new URL('../dist/', import.meta.url)
 const loader = readFileSync(new URL('kefu.js', dist), 'utf8')
-const names = readdirSync(new URL('assets/', dist)).filter((file) => file.startsWith('widget-'))
+const names = readdirSync(new URL('assets/', dist)).filter((file) => /^widget-.*\.js$/.test(file))
 const texts = names.map((name) => readFileSync(new URL(`assets/${name}`, dist), 'utf8'))
 const size = (text: string): number => gzipSync(text, { level: 9 }).length
 const of = (part: string): number => size(texts[names.findIndex((name) => name.startsWith(`widget-${part}-`))]!)

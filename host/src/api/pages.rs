@@ -30,6 +30,9 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 /// Files whose name contains a hash of their content.
 const HASHED: [&str; 2] = ["assets/", "widget-"];
 
+/// Forms in which `web/scripts/compress.mjs` leaves files beside the plain ones, the smaller first.
+const PACKINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
+
 pub(super) fn routes() -> Router<Shared> {
     Router::new()
         .route("/", get(|| async { Redirect::temporary("/console/") }))
@@ -74,8 +77,14 @@ async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Result<Response,
 }
 
 fn file(name: &str, asked: &HeaderMap, policy: Option<&'static str>) -> Result<Response, Failure> {
-    let Some(EmbeddedFile { data, metadata }) = Files::get(name) else {
+    let plain = Files::get(name).filter(|_| !PACKINGS.iter().any(|(_, end)| name.ends_with(end)));
+    let Some(plain) = plain else {
         return Err(Refusal::NotFound("page (built without web pages?)").into());
+    };
+    let kind = content_type(plain.metadata.mimetype());
+    let (EmbeddedFile { data, metadata }, coding) = match packed(name, asked) {
+        Some((file, coding)) => (file, Some(coding)),
+        None => (plain, None),
     };
     let tag = etag(&metadata.sha256_hash());
     let known =
@@ -85,9 +94,13 @@ fn file(name: &str, asked: &HeaderMap, policy: Option<&'static str>) -> Result<R
         false => data.into_owned().into_response(),
     };
     let headers = response.headers_mut();
-    if let Ok(kind) = HeaderValue::from_str(&content_type(metadata.mimetype())) {
+    if let Ok(kind) = HeaderValue::from_str(&kind) {
         headers.insert(header::CONTENT_TYPE, kind);
     }
+    if let Some(coding) = coding.filter(|_| !known) {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+    }
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(header::ETAG, tag);
     }
@@ -108,6 +121,25 @@ fn file(name: &str, asked: &HeaderMap, policy: Option<&'static str>) -> Result<R
     Ok(response)
 }
 
+/// The smallest form of a file that the client takes.
+fn packed(name: &str, asked: &HeaderMap) -> Option<(EmbeddedFile, &'static str)> {
+    let (coding, end) = PACKINGS.iter().find(|(coding, _)| accepts(asked, coding))?;
+    Some((Files::get(&format!("{name}{end}"))?, coding))
+}
+
+/// Whether a coding is named in `Accept-Encoding` and not with weight 0 (RFC 9110, 12.5.3). A client
+/// that names none gets the plain file.
+fn accepts(asked: &HeaderMap, coding: &str) -> bool {
+    let named = |part: &str| {
+        let mut words = part.split(';').map(str::trim);
+        let same = words.next().is_some_and(|word| word.eq_ignore_ascii_case(coding));
+        let weight = words.find_map(|word| word.strip_prefix("q="));
+        same && weight.is_none_or(|weight| weight.parse().is_ok_and(|weight: f32| weight > 0.0))
+    };
+    let lists = asked.get_all(header::ACCEPT_ENCODING).iter();
+    lists.filter_map(|list| list.to_str().ok()).any(|list| list.split(',').any(named))
+}
+
 fn content_type(kind: &str) -> String {
     match kind.starts_with("text/") || kind == "application/json" {
         true => format!("{kind}; charset=utf-8"),
@@ -121,3 +153,6 @@ pub(super) fn etag(bytes: &[u8]) -> String {
     let hex: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
     format!("\"{hex}\"")
 }
+
+#[cfg(test)]
+mod tests;
