@@ -153,6 +153,30 @@ async fn what_is_acked_is_in_the_files_before_anything_is_closed() {
     assert_eq!((again.seq, again.duplicate), (50, true));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_starts_over_under_a_writer_that_does_not_pause() {
+    let dir = tempfile::tempdir().unwrap();
+    let stream = opened(dir.path(), StreamLimits::default());
+    let body: Arc<str> = "x".repeat(8_000).into();
+    let mut sizes = Vec::new();
+    for round in 0..6 {
+        let mut tasks = JoinSet::new();
+        for sender in 0..40 {
+            let (stream, body) = (Arc::clone(&stream), Arc::clone(&body));
+            tasks.spawn(async move {
+                for n in 0..50 {
+                    let key = format!("{round}.{sender}.{n}");
+                    stream.append(says(talk(sender + 1), &key, &body)).await.unwrap();
+                }
+            });
+        }
+        tasks.join_all().await;
+        sizes.push(std::fs::metadata(dir.path().join("stream.db-wal")).unwrap().len());
+    }
+    // 2,000 events of 8 kB a round: a log that never starts over has six times the first round's.
+    assert!(sizes[5] < sizes[0] * 4, "{sizes:?}");
+}
+
 /// Runs as the victim of the next test: appends until killed and says what was acked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the child of what_was_acked_survives_kill_9"]
