@@ -121,16 +121,29 @@ pub(crate) fn forever(server: &str, accounts: &[Account]) {
         bots.map(|a| Account { login: a.login.clone(), password: a.password.clone() }).collect();
     let server = server.to_owned();
     thread::spawn(move || {
-        for dialogue in DIALOGUES.iter().cycle() {
-            let outcome = on_duty(&server, &bots).and_then(|agents| {
-                hold(&server, &agents, dialogue, true, Duration::from_millis(1500))
-            });
-            if let Err(error) = outcome {
+        loop {
+            if let Err(error) = shift(&server, &bots) {
                 shell::say(&format!("traffic: {error:#}"));
-                thread::sleep(Duration::from_secs(3));
             }
+            thread::sleep(Duration::from_secs(3));
         }
     });
+}
+
+/// One dialogue after another, by agents who sign in once: a session for each dialogue would meet
+/// `sessions.per_person` after a quarter of an hour. Ends, and signs them out, when one fails.
+fn shift(server: &str, bots: &[Account]) -> anyhow::Result<()> {
+    let agents = on_duty(server, bots)?;
+    let pause = Duration::from_millis(1500);
+    let outcome = DIALOGUES
+        .iter()
+        .cycle()
+        .try_for_each(|dialogue| hold(server, &agents, dialogue, true, pause));
+    for (_, agent) in agents {
+        let mut agent = Client { sent: now_number(), ..agent };
+        drop(agent.does(json!({ "type": "bye" })));
+    }
+    outcome
 }
 
 /// Agent id and client of everyone, online.
