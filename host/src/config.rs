@@ -8,6 +8,7 @@ mod auth;
 mod limits;
 mod plugins;
 mod reader;
+mod routing;
 mod rules;
 mod server;
 mod sessions;
@@ -28,6 +29,7 @@ pub use auth::Auth;
 pub use limits::Limits;
 pub use plugins::{Call, Plugins};
 pub use reader::{Problem, Problems};
+pub use routing::Routing;
 pub use server::{Network, Server};
 pub use sessions::Sessions;
 pub use stream::Stream;
@@ -47,6 +49,7 @@ pub struct Config {
     pub limits: Limits,
     pub auth: Auth,
     pub sessions: Sessions,
+    pub routing: Routing,
     pub stream: Stream,
     pub plugins: Plugins,
     pub telemetry: Telemetry,
@@ -85,6 +88,7 @@ impl Config {
             limits: reader.section("limits", Limits::read),
             auth: reader.section("auth", Auth::read),
             sessions: reader.section("sessions", Sessions::read),
+            routing: reader.section("routing", Routing::read),
             stream: reader.section("stream", Stream::read),
             plugins: reader.section("plugins", Plugins::read),
             telemetry: reader.section("telemetry", Telemetry::read),

@@ -3,13 +3,14 @@
 //! ```text
 //!  stream tail (queued, assigned, transferred, closed) ─┐
 //!  presence (arrived; lost → requeue) ──────────────────┼─▶ wake ─▶ pass
-//!  status, capacity, team changed ──────────────────────┘
+//!  status, capacity, team changed ──────────────────────┤
+//!  a refusal ceases to count ───────────────────────────┘
 //!  pass: refresh queue ─▶ decide each ─▶ tell places
 //! ```
 //! A pass walks the queue in order and decides for each conversation that somebody qualifies for;
 //! one that nobody qualifies for blocks nobody behind it. It never polls: without a change there is
-//! no pass. The one timer is the retry after an outage. It scores nothing itself: that is the
-//! policy, or the built-in fall-back in `domain::routing`.
+//! no pass. The timers are the retry after an outage and the next relaxation. It scores nothing
+//! itself: that is the policy, or the built-in fall-back in `domain::routing`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,8 +23,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::conversations::Conversations;
 use crate::domain::event::{EventBody, QueueCause};
-use crate::domain::ids::{AgentId, ConversationId};
+use crate::domain::ids::{AgentId, ConversationId, Millis};
 use crate::domain::refusal::Refusal;
+use crate::domain::routing::Moment;
 use crate::plugins::Plugins;
 use crate::presence::{Presence, PresenceChange};
 use crate::runtime::Clock;
@@ -41,6 +43,20 @@ const RETRY: Duration = Duration::from_secs(1);
 /// again.
 const MOST_SEEN: usize = 4096;
 
+/// What the service is made of.
+#[expect(missing_docs, reason = "each is documented where it is defined")]
+pub struct Parts {
+    pub storage: storage::Handle,
+    pub stream: Arc<dyn Stream>,
+    pub plugins: Arc<Plugins>,
+    pub sessions: Arc<Sessions>,
+    pub presence: Arc<Presence>,
+    pub conversations: Arc<Conversations>,
+    pub clock: Clock,
+    /// So long an agent is not offered again what it handed back, ms.
+    pub declined_ms: Millis,
+}
+
 /// The service.
 pub struct Routing {
     storage: storage::Handle,
@@ -50,6 +66,7 @@ pub struct Routing {
     presence: Arc<Presence>,
     conversations: Arc<Conversations>,
     clock: Clock,
+    declined_ms: Millis,
     seen: Mutex<Seen>,
     queue: Mutex<queue::Queue>,
 }
@@ -65,26 +82,18 @@ struct Seen {
 impl Routing {
     /// The service, with an empty queue until [`Self::run`] reads it.
     #[must_use]
-    pub fn new(
-        storage: storage::Handle,
-        stream: Arc<dyn Stream>,
-        plugins: Arc<Plugins>,
-        sessions: Arc<Sessions>,
-        presence: Arc<Presence>,
-        conversations: Arc<Conversations>,
-        clock: Clock,
-    ) -> Arc<Self> {
-        let (seen, queue) = (Mutex::default(), Mutex::default());
+    pub fn new(parts: Parts) -> Arc<Self> {
         Arc::new(Self {
-            storage,
-            stream,
-            plugins,
-            sessions,
-            presence,
-            conversations,
-            clock,
-            seen,
-            queue,
+            storage: parts.storage,
+            stream: parts.stream,
+            plugins: parts.plugins,
+            sessions: parts.sessions,
+            presence: parts.presence,
+            conversations: parts.conversations,
+            clock: parts.clock,
+            declined_ms: parts.declined_ms,
+            seen: Mutex::default(),
+            queue: Mutex::default(),
         })
     }
 
@@ -184,9 +193,28 @@ impl Routing {
         Ok(())
     }
 
+    fn moment(&self) -> Moment {
+        Moment { now: self.clock.now(), declined_ms: self.declined_ms }
+    }
+
+    /// Returns when a hard rule that held at `since` relaxes for somebody who waits now.
+    async fn relaxation(&self, since: Moment) {
+        let due = self.queue.lock().relaxes(since);
+        match due {
+            Some(due) => sleep(Duration::from_millis(due.saturating_sub(self.clock.now()))).await,
+            None => std::future::pending().await,
+        }
+    }
+
     async fn work(&self) {
+        // From before the pass: what relaxes while it runs may have been looked at too early.
+        let mut begun = self.moment();
         loop {
-            self.conversations.routing_woken().await;
+            tokio::select! {
+                () = self.conversations.routing_woken() => {}
+                () = self.relaxation(begun) => {}
+            }
+            begun = self.moment();
             let done = async {
                 if self.conversations.is_unsettled() {
                     self.conversations.recover().await?;

@@ -18,7 +18,7 @@ use crate::inspection::Inspection;
 use crate::pipeline::archive::Archive;
 use crate::plugins::{Budgets, Plugins, PluginsConfig};
 use crate::presence::Presence;
-use crate::routing::Routing;
+use crate::routing::{self, Routing};
 use crate::runtime::Clock;
 use crate::sessions::{SessionLimits, Sessions};
 use crate::storage;
@@ -50,8 +50,7 @@ impl Parts {
     ) -> Result<Self, StartError> {
         let dir = data_dir(config)?;
         let clock = Clock::system();
-        let meters = Meters::new().map_err(|error| StartError::Telemetry(error.to_string()))?;
-        let meters = Arc::new(meters);
+        let meters = meters()?;
         // The stream first: it locks the directory.
         let stream: Arc<dyn Stream> = Arc::new(Metered {
             inner: wrap(stream::open(dir, clock.clone(), stream_limits(config))?),
@@ -75,15 +74,16 @@ impl Parts {
             limits: conversation_limits(config),
             file_limits: file_limits(config),
         });
-        let routing = Routing::new(
-            storage.clone(),
-            stream.clone(),
-            plugins.clone(),
-            sessions.clone(),
-            presence.clone(),
-            conversations.clone(),
-            clock.clone(),
-        );
+        let routing = Routing::new(routing::Parts {
+            storage: storage.clone(),
+            stream: stream.clone(),
+            plugins: plugins.clone(),
+            sessions: sessions.clone(),
+            presence: presence.clone(),
+            conversations: conversations.clone(),
+            clock: clock.clone(),
+            declined_ms: config.routing.declined_ms,
+        });
         let inspection = Inspection::new(
             storage.clone(),
             stream.clone(),
@@ -160,6 +160,11 @@ fn data_dir(config: &Config) -> Result<&Path, StartError> {
     let dir = &config.server.data_dir;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map(|()| dir.as_path()).map_err(|why| StartError::DataDir { path: dir.clone(), why })
+}
+
+fn meters() -> Result<Arc<Meters>, StartError> {
+    let meters = Meters::new().map_err(|error| StartError::Telemetry(error.to_string()))?;
+    Ok(Arc::new(meters))
 }
 
 fn conversation_limits(config: &Config) -> conversations::Limits {

@@ -79,12 +79,21 @@ pub struct Conversation {
     pub closed_at: Option<Millis>,
     /// Rating, 1–5.
     pub rating: Option<u8>,
-    /// Agents that handed it back to a team: routing does not give it to them again, they may take
-    /// it by hand. (One that vanished or signed off is not among them: when it is back it may well
-    /// answer on.)
-    pub declined: Vec<AgentId>,
+    /// Agents that handed it back to a team: for a while routing does not give it to them again,
+    /// they may take it by hand. (One that vanished or signed off is not among them: when it is
+    /// back it may well answer on.)
+    pub declined: Vec<Declined>,
     /// Raised by one with every change.
     pub version: u64,
+}
+
+/// An agent handed a conversation back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Declined {
+    /// Who.
+    pub agent: AgentId,
+    /// When, the last time.
+    pub at: Millis,
 }
 
 /// What is to happen.
@@ -191,10 +200,9 @@ fn assign(next: &mut Conversation, agent: AgentId, now: Millis) {
 
 fn requeue(next: &mut Conversation, now: Millis) {
     next.state = State::Waiting;
-    if let Some(agent) = next.agent.take()
-        && !next.declined.contains(&agent)
-    {
-        next.declined.push(agent);
+    if let Some(agent) = next.agent.take() {
+        next.declined.retain(|one| one.agent != agent);
+        next.declined.push(Declined { agent, at: now });
     }
     next.assigned_at = None;
     next.waiting_since = now;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::conversation::Conversation;
+use super::conversation::{Conversation, Declined};
 use super::ids::{AgentId, ConversationId, DecisionId, GenerationId, Millis, SiteId, TeamId};
 use super::plugin::{Candidate, Outcome, Ranking, RoutingInput};
 
@@ -57,7 +57,7 @@ pub enum Excluded {
     AtCapacity,
     /// Lacks a required skill or its level.
     LacksSkill,
-    /// Lost or left this conversation before.
+    /// Handed this conversation back not long ago.
     Declined,
 }
 
@@ -115,9 +115,31 @@ pub struct Decision {
     pub micros: u64,
 }
 
+/// A moment, and for how long a refusal counts at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// Now.
+    pub now: Millis,
+    /// So long an agent is not offered again what it handed back, ms.
+    pub declined_ms: Millis,
+}
+
+impl Moment {
+    /// Until when a refusal counts, if it still does.
+    fn counts(self, declined: &Declined) -> Option<Millis> {
+        Some(declined.at.saturating_add(self.declined_ms)).filter(|until| *until > self.now)
+    }
+
+    /// When the next refusal of this conversation ceases to count.
+    #[must_use]
+    pub fn relaxes(self, row: &Conversation) -> Option<Millis> {
+        row.declined.iter().filter_map(|one| self.counts(one)).min()
+    }
+}
+
 /// The hard rules, in the order they are explained: the first that fails is the reason.
 #[must_use]
-pub fn excluded(row: &Conversation, contender: &Contender) -> Option<Excluded> {
+pub fn excluded(row: &Conversation, contender: &Contender, moment: Moment) -> Option<Excluded> {
     if !contender.teams.contains(&row.team) {
         return Some(Excluded::OtherTeam);
     }
@@ -127,7 +149,8 @@ pub fn excluded(row: &Conversation, contender: &Contender) -> Option<Excluded> {
     if !contender.present {
         return Some(Excluded::Absent);
     }
-    if row.declined.contains(&contender.agent) {
+    let declined = |one: &Declined| one.agent == contender.agent && moment.counts(one).is_some();
+    if row.declined.iter().any(declined) {
         return Some(Excluded::Declined);
     }
     let able = |need: &SkillNeed| contender.level(&need.skill) >= need.level;

@@ -75,8 +75,8 @@ impl Routing {
     ) -> Result<bool, Refusal> {
         let visitor = self.storage.visitor(row.visitor).await.map_err(away)?;
         let last_agent = visitor.and_then(|visitor| visitor.last_agent);
-        let (now, seed) = (self.clock.now(), fresh_id(&self.clock));
-        let sorted = sort(&Question { row, now, seed, last_agent }, contenders);
+        let (moment, seed) = (self.moment(), fresh_id(&self.clock));
+        let sorted = sort(&Question { row, moment, seed, last_agent }, contenders);
         if sorted.input.candidates.is_empty() {
             return Ok(false);
         }
@@ -89,7 +89,7 @@ impl Routing {
         let mut decision = Decision {
             version: 1,
             id,
-            at: now,
+            at: moment.now,
             conversation: row.id,
             site: row.site,
             team: row.team,

@@ -4,10 +4,10 @@
 use super::{Routing, away};
 use crate::domain::agent::{Agent, Status};
 use crate::domain::conversation::Conversation;
-use crate::domain::ids::{AgentId, Millis};
+use crate::domain::ids::AgentId;
 use crate::domain::plugin::{Attrs, Candidate, RoutingInput};
 use crate::domain::refusal::Refusal;
-use crate::domain::routing::{Contender, Excluded, excluded};
+use crate::domain::routing::{Contender, Excluded, Moment, excluded};
 
 /// Contenders sorted into those the policy sees and those the hard rules left out.
 pub(super) struct Sorted {
@@ -22,7 +22,7 @@ pub(super) struct Sorted {
 /// What is asked about one conversation at one moment.
 pub(super) struct Question<'a> {
     pub(super) row: &'a Conversation,
-    pub(super) now: Millis,
+    pub(super) moment: Moment,
     pub(super) seed: u64,
     /// Who answered this visitor last time.
     pub(super) last_agent: Option<AgentId>,
@@ -62,13 +62,14 @@ fn contender(active: u16, present: bool, agent: Agent) -> Contender {
 /// Applies the hard rules and writes the policy's input. A skill's number is its place among the
 /// conversation's needs.
 pub(super) fn sort(question: &Question<'_>, contenders: &[Contender]) -> Sorted {
-    let Question { row, now, seed, last_agent } = *question;
+    let Question { row, moment, seed, last_agent } = *question;
+    let now = moment.now;
     let mut out = Vec::new();
     let mut behind = Vec::new();
     let mut candidates = Vec::new();
     let mut levels = Vec::new();
     for (i, contender) in contenders.iter().enumerate() {
-        if let Some(rule) = excluded(row, contender) {
+        if let Some(rule) = excluded(row, contender, moment) {
             out.push((contender.agent, contender.name.clone(), rule));
             continue;
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::domain::conversation::{Conversation, State};
 use crate::domain::ids::{ConversationId, Millis, TeamId, VisitorId};
+use crate::domain::routing::Moment;
 use crate::sessions::Push;
 
 /// A place in the queue: priority, then who waits longest, then id.
@@ -67,6 +68,11 @@ impl Queue {
 
     pub(super) fn len(&self) -> usize {
         self.order.len()
+    }
+
+    /// When the next hard rule relaxes for somebody who waits.
+    pub(super) fn relaxes(&self, moment: Moment) -> Option<Millis> {
+        self.order.values().filter_map(|row| moment.relaxes(row)).min()
     }
 
     /// Teams somebody waits for whose service time is older than `age` ms.

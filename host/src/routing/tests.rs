@@ -4,22 +4,23 @@ use super::*;
 use crate::conversations::Ask;
 use crate::conversations::tests::world::{World, hears, key};
 use crate::domain::conversation::State;
-use crate::domain::event::Event;
+use crate::domain::event::{Event, TransferTarget};
 use crate::domain::people::Principal;
 use crate::domain::plugin::Outcome;
 use crate::domain::routing::Excluded;
 use crate::sessions::Push;
 
 fn idle(world: &World) -> Arc<Routing> {
-    Routing::new(
-        Arc::clone(&world.storage),
-        Arc::clone(&world.stream),
-        Arc::clone(&world.plugins),
-        Arc::clone(&world.sessions),
-        Arc::clone(&world.presence),
-        Arc::clone(&world.service),
-        world.clock.clone(),
-    )
+    Routing::new(Parts {
+        storage: Arc::clone(&world.storage),
+        stream: Arc::clone(&world.stream),
+        plugins: Arc::clone(&world.plugins),
+        sessions: Arc::clone(&world.sessions),
+        presence: Arc::clone(&world.presence),
+        conversations: Arc::clone(&world.service),
+        clock: world.clock.clone(),
+        declined_ms: 300,
+    })
 }
 
 fn routing(world: &World) -> (Arc<Routing>, CancellationToken) {
@@ -132,6 +133,25 @@ async fn a_lost_agents_conversations_go_to_another() {
     world.presence.left(world.id_of(&li), true);
     let event = hears(&mut tail, assigned(id)).await;
     assert_eq!(agent_of(&event), Some(world.id_of(&wu)));
+    shutdown.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_handed_it_back_is_asked_again_after_a_while() {
+    let world = World::new().await;
+    let visitor = world.visitor().await;
+    let li = world.agent("li", 5).await;
+    let mut tail = world.stream.tail();
+    let (_routing, shutdown) = routing(&world);
+    let id = world.opened(&visitor).await;
+    hears(&mut tail, assigned(id)).await;
+    let to = TransferTarget::Team(world.team);
+    world.service.ask(&li, id, key("back"), Ask::Transfer { to, note: None }).await.unwrap();
+    let handed = world.row(id).await.declined[0];
+    // Nothing else happens meanwhile: only the refusal falling due can wake the routing.
+    let event = hears(&mut tail, assigned(id)).await;
+    assert_eq!((agent_of(&event), handed.agent), (Some(world.id_of(&li)), world.id_of(&li)));
+    assert!(event.at >= handed.at + 300, "{} after {}", event.at, handed.at);
     shutdown.cancel();
 }
 

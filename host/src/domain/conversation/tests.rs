@@ -116,7 +116,7 @@ fn handing_back_declines_and_vanishing_does_not() {
         note: None,
     };
     let handed = apply(&row(State::Active), team, 100).unwrap().next;
-    assert_eq!(handed.declined, [AgentId::new(7).unwrap()]);
+    assert_eq!(handed.declined, [Declined { agent: AgentId::new(7).unwrap(), at: 100 }]);
     let lost = apply(&row(State::Active), Command::Requeue(QueueCause::AgentLost), 100).unwrap();
     assert!(lost.next.declined.is_empty());
     assert_eq!(lost.next.waiting_since, 100);

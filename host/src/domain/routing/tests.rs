@@ -4,6 +4,8 @@ use super::*;
 use crate::domain::conversation::State;
 use crate::domain::ids::VisitorId;
 
+const AT: Moment = Moment { now: 100, declined_ms: 50 };
+
 fn row() -> Conversation {
     Conversation {
         id: ConversationId::new(1).unwrap(),
@@ -51,7 +53,7 @@ fn good() -> Contender {
 #[test]
 fn each_hard_rule_excludes() {
     let row = row();
-    assert_eq!(excluded(&row, &good()), None);
+    assert_eq!(excluded(&row, &good(), AT), None);
     let team = vec![TeamId::new(99).unwrap()];
     let cases = [
         (Contender { present: false, ..good() }, Excluded::Absent),
@@ -63,10 +65,21 @@ fn each_hard_rule_excludes() {
         (Contender { skills: Vec::new(), ..good() }, Excluded::LacksSkill),
     ];
     for (contender, reason) in cases {
-        assert_eq!(excluded(&row, &contender), Some(reason));
+        assert_eq!(excluded(&row, &contender, AT), Some(reason));
     }
-    let declined = Conversation { declined: vec![good().agent], ..row };
-    assert_eq!(excluded(&declined, &good()), Some(Excluded::Declined));
+}
+
+#[test]
+fn who_handed_it_back_is_left_out_for_a_while() {
+    let other = Declined { agent: AgentId::new(8).unwrap(), at: 70 };
+    let declined = vec![other, Declined { agent: good().agent, at: 60 }];
+    let row = Conversation { declined, ..row() };
+    let at = |now| Moment { now, ..AT };
+    assert_eq!(excluded(&row, &good(), at(60)), Some(Excluded::Declined));
+    assert_eq!(excluded(&row, &good(), at(109)), Some(Excluded::Declined));
+    assert_eq!(excluded(&row, &good(), at(110)), None);
+    let due = [109, 110, 120].map(|now| at(now).relaxes(&row));
+    assert_eq!(due, [Some(110), Some(120), None]);
 }
 
 fn candidate(agent: u64, active: u32, idle_ms: u64) -> Candidate {

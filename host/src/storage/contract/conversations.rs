@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::{agent, closed, furnish, given, team_id, told, waiting};
-use crate::domain::conversation::{Conversation, State};
+use crate::domain::conversation::{Conversation, Declined, State};
 use crate::domain::ids::{ConversationId, DecisionId, TeamId};
 use crate::domain::inspection::{Finding, Item, Report, Scorecard, Severity};
 use crate::domain::people::Team;
@@ -28,7 +28,7 @@ pub(in crate::storage) async fn a_row_comes_back_as_it_was(open: impl AsyncFn() 
     let next = Conversation {
         verified: true,
         needs: vec![SkillNeed { skill: "refunds".into(), level: 2, required: true }],
-        declined: vec![agent(1, 1).id],
+        declined: vec![Declined { agent: agent(1, 1).id, at: 7 }],
         rating: Some(4),
         closed_at: Some(99),
         ..given(&row, agent(1, 1).id, 50)
