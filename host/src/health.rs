@@ -86,6 +86,7 @@ async fn live(api: &Api) -> Result<Vec<Live>, Failure> {
         Live::new("kefu_slow_readers_total", figures.slow_readers as f64),
         Live::new("kefu_idle_sessions_total", figures.idle as f64),
         Live::new("kefu_heals_total", figures.heals as f64),
+        Live::new("kefu_heal_failures_total", figures.unhealed as f64),
     ];
     live.extend(people(api).await?);
     for PointStats { point, absent, served } in api.plugins.stats() {

@@ -98,6 +98,8 @@ pub struct Figures {
     pub idle: u64,
     /// Gaps healed by reading the stream, since the start.
     pub heals: u64,
+    /// Reads to heal that gave nothing, since the start.
+    pub unhealed: u64,
 }
 
 /// Told once for every session that ended, and whether it left in order (`bye`, signed out).
@@ -124,6 +126,7 @@ pub struct Sessions {
     slow_readers: AtomicU64,
     idle: AtomicU64,
     heals: AtomicU64,
+    unhealed: AtomicU64,
 }
 
 fn shards<T: Default>() -> Vec<T> {
@@ -183,6 +186,7 @@ impl Sessions {
             slow_readers: AtomicU64::new(0),
             idle: AtomicU64::new(0),
             heals: AtomicU64::new(0),
+            unhealed: AtomicU64::new(0),
         })
     }
 
@@ -206,6 +210,7 @@ impl Sessions {
             slow_readers: self.slow_readers.load(Ordering::Relaxed),
             idle: self.idle.load(Ordering::Relaxed),
             heals: self.heals.load(Ordering::Relaxed),
+            unhealed: self.unhealed.load(Ordering::Relaxed),
         }
     }
 

@@ -15,12 +15,16 @@ use crate::domain::people::Principal;
 use crate::runtime;
 use crate::stream::{AppendError, ReadError, Receipt, Tail, Told};
 
+mod healing;
+
 #[derive(Default)]
 struct Memory {
     events: Mutex<Vec<Arc<Event>>>,
     tails: Mutex<Vec<mpsc::Sender<Told>>>,
     /// Keeps new events from the tails: they are only readable.
     mute: AtomicBool,
+    /// Refuses to read.
+    away: AtomicBool,
 }
 
 #[async_trait]
@@ -55,6 +59,9 @@ impl Stream for Memory {
         after: Seq,
         limit: usize,
     ) -> Result<Vec<Arc<Event>>, ReadError> {
+        if self.away.load(Ordering::Relaxed) {
+            return Err(ReadError("away".into()));
+        }
         let events = self.events.lock();
         let wanted = |e: &&Arc<Event>| e.conversation == conversation && e.seq > after;
         Ok(events.iter().filter(wanted).take(limit).cloned().collect())

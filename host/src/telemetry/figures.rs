@@ -66,7 +66,7 @@ const HTTP_TIME: Figure = figure(
 );
 
 /// Read when someone asks, in this order.
-const LIVE: [Figure; 16] = [
+const LIVE: [Figure; 17] = [
     figure("kefu_build_info", "gauge", &["version"], "1; the version is in the label."),
     figure(
         "kefu_sessions",
@@ -77,6 +77,13 @@ const LIVE: [Figure; 16] = [
     figure("kefu_slow_readers_total", "counter", &[], "Readers cut for being slow."),
     figure("kefu_idle_sessions_total", "counter", &[], "Sessions ended for silence."),
     figure("kefu_heals_total", "counter", &[], "Gaps healed by reading the stream."),
+    figure(
+        "kefu_heal_failures_total",
+        "counter",
+        &[],
+        "Reads to heal a gap that gave nothing: the stream was away, or an announced event is not \
+         there.",
+    ),
     figure(
         "kefu_waiting_conversations",
         "gauge",
