@@ -3,16 +3,21 @@
 //! It proves, for every conversation in the logs: each acked draft is there once with the same content; nothing is
 //! there that nobody drafted; `seq` is 1, 2, 3 …; each sender's drafts are in the order of drafting; every client's
 //! view is strictly increasing, complete between its first and last event (visitors: but for notes), and shows each
-//! event as it is kept. It knows only logs and rows, not the code that made them.
+//! event as it is kept. It knows only logs and rows, not the code that made them, but for the shipped message filter:
+//! what it makes of a draft is worked out here by its own code, so that a server that spoils a text in ack, stream and
+//! view alike is found out. Every server of this harness has that filter with its default config.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use anyhow::Context as _;
+use kefu_plugin_sdk::Filter as _;
+use kefu_plugin_sdk::filter::{Action, Input};
+use message_filter::MessageFilter;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
-use crate::log::{Draft, Log, Who};
+use crate::log::{Ack, Draft, Log, Who};
 
 /// An event as the stream keeps it.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,18 +119,44 @@ pub fn read_stream(data: &Path) -> anyhow::Result<Stream> {
     Ok(stream)
 }
 
+/// What the filter lets through of a text; `None`: it would not be sent.
+struct Rules(MessageFilter);
+
+impl Rules {
+    fn kept(&self, text: &str) -> Option<String> {
+        if text.is_empty() {
+            return Some(String::new());
+        }
+        let text = text.to_owned();
+        let input = Input { now: 0, seed: 0, site: 1, from_visitor: true, text, attrs: Vec::new() };
+        let verdict = self.0.judge(&input).ok().flatten()?;
+        match verdict.action {
+            Action::Allow => Some(input.text),
+            Action::Mask => verdict.text,
+            Action::Block => None,
+        }
+    }
+}
+
 /// Checks all logs against the stream.
 #[must_use]
 pub fn check(logs: &[Log], stream: &Stream) -> Findings {
     let mut findings = Findings::default();
+    let rules = match MessageFilter::configure(message_filter::Config::default()) {
+        Ok(filter) => Rules(filter),
+        Err(why) => {
+            findings.differs(format!("the filter takes no default config: {why}"));
+            return findings;
+        }
+    };
     for log in logs {
         for broken in &log.broken_promises {
             findings.differs(broken.clone());
         }
-        promises(log, stream, &mut findings);
+        promises(log, stream, &rules, &mut findings);
         view(log, stream, &mut findings);
     }
-    let drafted = drafted(logs);
+    let drafted = drafted(logs, &rules);
     let seen: BTreeSet<&String> = logs.iter().flat_map(|log| log.views.keys()).collect();
     for (conversation, kept) in stream.iter().filter(|(id, _)| seen.contains(id)) {
         dense(conversation, kept, &mut findings);
@@ -135,7 +166,7 @@ pub fn check(logs: &[Log], stream: &Stream) -> Findings {
 }
 
 /// Every ack has its event, once, in order, with the content promised.
-fn promises(log: &Log, stream: &Stream, findings: &mut Findings) {
+fn promises(log: &Log, stream: &Stream, rules: &Rules, findings: &mut Findings) {
     let mut last: HashMap<&str, u64> = HashMap::new();
     for draft in &log.drafts {
         let Some(ack) = log.acks.get(&draft.key) else { continue };
@@ -153,16 +184,39 @@ fn promises(log: &Log, stream: &Stream, findings: &mut Findings) {
                 1 => {}
                 n => findings.doubled(format!("{name}: {n} times")),
             }
-            let promised = ack.text.as_ref().or(draft.text.as_ref());
-            if event.body["text"].as_str() != promised.map(String::as_str) {
-                findings.differs(format!("{name}: {promised:?} is kept as {}", event.body));
-            }
+            content(&name, (draft, ack), event, rules, findings);
             if let Some(before) = last.insert(&ack.conversation, ack.seq)
                 && before >= ack.seq
             {
                 findings.reordered(format!("{name}: seq {} after {before}", ack.seq));
             }
         }
+    }
+}
+
+/// What is kept of a draft, and what its ack says of it, is what the filter makes of it.
+fn content(
+    name: &str,
+    (draft, ack): (&Draft, &Ack),
+    event: &Kept,
+    rules: &Rules,
+    findings: &mut Findings,
+) {
+    let Some(text) = &draft.text else {
+        return;
+    };
+    // What agents note for each other is not filtered.
+    let note = event.body["type"] == "note";
+    let wanted = if note { Some(text.clone()) } else { rules.kept(text) };
+    let Some(wanted) = wanted else {
+        findings.differs(format!("{name}: {text:?} was acked, and the filter blocks it"));
+        return;
+    };
+    if event.body["text"].as_str() != Some(&wanted) {
+        findings.differs(format!("{name}: {wanted:?} is kept as {}", event.body));
+    }
+    if let Some(told) = ack.text.as_ref().filter(|told| **told != wanted) {
+        findings.differs(format!("{name}: {wanted:?} is acked as {told:?}"));
     }
 }
 
@@ -219,14 +273,15 @@ fn dense(conversation: &str, kept: &[Kept], findings: &mut Findings) {
     }
 }
 
-type Drafted<'a> = HashMap<(&'a Who, &'a str), Vec<&'a Draft>>;
+type Drafted<'a> = HashMap<(&'a Who, String), Vec<&'a Draft>>;
 
-fn drafted(logs: &[Log]) -> Drafted<'_> {
+/// Drafts by what the filter lets through of them.
+fn drafted<'a>(logs: &'a [Log], rules: &Rules) -> Drafted<'a> {
     let mut all = Drafted::new();
     for log in logs {
         for draft in &log.drafts {
-            let text = log.acks.get(&draft.key).and_then(|ack| ack.text.as_deref());
-            let text = text.or(draft.text.as_deref()).unwrap_or_default();
+            let text = draft.text.as_deref().unwrap_or_default();
+            let Some(text) = rules.kept(text) else { continue };
             all.entry((&log.who, text)).or_default().push(draft);
         }
     }
@@ -235,10 +290,10 @@ fn drafted(logs: &[Log]) -> Drafted<'_> {
 
 /// What is kept was drafted, and no more often than it was drafted.
 fn phantoms(conversation: &str, kept: &[Kept], drafted: &Drafted<'_>, findings: &mut Findings) {
-    let mut times: HashMap<(&Who, &str), usize> = HashMap::new();
+    let mut times: HashMap<(&Who, String), usize> = HashMap::new();
     for event in kept.iter().filter(|event| event.body["type"] == "message") {
         let text = event.body["text"].as_str().unwrap_or_default();
-        let key = (&event.from, text);
+        let key = (&event.from, text.to_owned());
         let drafts = drafted.get(&key).map(Vec::as_slice).unwrap_or_default();
         let here =
             drafts.iter().filter(|d| d.conversation == conversation || d.conversation.is_empty());
@@ -253,3 +308,6 @@ fn phantoms(conversation: &str, kept: &[Kept], drafted: &Drafted<'_>, findings: 
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
