@@ -107,8 +107,15 @@ async fn the_agent_sees_who_is_vouched_for_whatever_the_form_says() -> anyhow::R
     let agent = server.agent("agent1", Carrier::WebSocket).await?;
     let (secret, _) = secret(&server).await?;
     let li = signed(&secret, "u-17", "李雷", "li@shop.example");
-    for (identity, name, verified) in [(Some(li), "李雷", true), (None, "The boss", false)] {
-        let token = text(&comes(&server, identity, "").await?.ok()?, "token");
+    let nameless = signed(&secret, "u-18", "", "li@shop.example");
+    // An anonymous visitor that called itself the boss, and was then vouched for without a name.
+    let early = text(&comes(&server, None, "").await?.ok()?, "token");
+    for (identity, early, name, verified) in [
+        (Some(li), "", Some("李雷"), true),
+        (None, &*early, Some("The boss"), false),
+        (Some(nameless), &*early, None, true),
+    ] {
+        let token = text(&comes(&server, identity, early).await?.ok()?, "token");
         let options = Options::new(server.address, &token, Carrier::LongPoll);
         let visitor = Client::connect(options).await?;
         let fields = json!({ "name": "The boss" });
@@ -125,6 +132,7 @@ async fn the_agent_sees_who_is_vouched_for_whatever_the_form_says() -> anyhow::R
         assert_eq!(told["conversation"]["verified"], verified);
         let email = if verified { json!("li@shop.example") } else { Value::Null };
         assert_eq!(row["fields"]["email"], email);
+        assert_eq!(row["fields"]["name"], "The boss", "the answer in the form stays");
     }
     Ok(())
 }

@@ -59,7 +59,6 @@ impl Conversations {
         let text = open.text.clone();
         let row = self.new_row(&site, &visitor, open, needs);
         let text = text.map(|text| self.filter(&row, true, text)).transpose()?;
-        self.name_visitor(&row, &visitor).await?;
         let id = row.id;
         let sent = self.store_new(row, key.clone(), text).await?;
         self.known.opened.lock().insert((visitor.id, key), id);
@@ -160,8 +159,9 @@ impl Conversations {
         let now = self.parts.clock.now();
         let verified = visitor.identity.is_some();
         let said = open.fields.get("name").map(|name| name.trim().to_owned());
-        // What the site vouches for stands, whatever is typed into the form.
-        let name = visitor.name.clone().filter(|_| verified).or(said);
+        // Whom the site vouches for has the name it signed, or none: what is typed into the form is
+        // an answer in the form.
+        let name = if verified { visitor.name.clone() } else { said };
         let mut fields = open.fields;
         if let Some(email) = visitor.email.clone().filter(|_| verified) {
             fields.insert("email".into(), email);
@@ -189,15 +189,6 @@ impl Conversations {
             declined: Vec::new(),
             version: 1,
         }
-    }
-
-    async fn name_visitor(&self, row: &Conversation, known: &Visitor) -> Result<(), Refusal> {
-        let Some(name) = row.visitor_name.clone() else { return Ok(()) };
-        if known.name.as_ref() == Some(&name) {
-            return Ok(());
-        }
-        let named = Visitor { name: Some(name), ..known.clone() };
-        self.parts.storage.update_visitor(&named).await.map_err(stored)
     }
 
     /// Stores it. The client's key names the first message, or the opening itself when there is

@@ -168,10 +168,10 @@ pub struct Visitor {
     pub id: VisitorId,
     /// The site that first met this visitor.
     pub site: SiteId,
-    /// Name, once known.
+    /// Name, if vouched for. (What people call themselves is an answer of theirs in each
+    /// conversation.)
     pub name: Option<String>,
-    /// The site's own id of this person, when its server has vouched for it; name and e-mail address
-    /// are then the site's word too.
+    /// The site's own id of this person, when its server has vouched for it.
     pub identity: Option<String>,
     /// E-mail address, if vouched for.
     pub email: Option<String>,
