@@ -264,8 +264,8 @@ async fn a_listener_is_told_when_what_it_missed_is_gone() {
     proxy.passes();
     let told = timeout(IN_TIME, tail.recv()).await.expect("told in time");
     assert_eq!(told, Some(Told::Missed));
-    until_acked(&*near.stream, says(talk(1), "heard again")).await;
-    assert_eq!(key(&hears(&mut tail, 1).await[0]), "heard again");
+    until_acked(&*near.stream, says(talk(1), "heard-again")).await;
+    assert_eq!(key(&hears(&mut tail, 1).await[0]), "heard-again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -145,10 +145,9 @@ impl Server {
         pushes: Option<impl AsyncPushSender>,
     ) -> RedisResult<MultiplexedConnection> {
         let mut place = self.places[0].clone();
-        // The library's own limit of 500 ms is no use: `Link::run` has one that also covers waiting for its turn.
-        let mut config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.patience))
-            .set_response_timeout(None);
+        // The library's own limits (500 ms for an answer) are no use: `connect` and `Link::run` have theirs.
+        let mut config =
+            AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         if let Some(pushes) = pushes {
             let settings = place.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
             place = place.set_redis_settings(settings);
