@@ -9,6 +9,7 @@ use kefu::domain::ids::SiteId;
 use kefu::domain::plugin::{FilterInput, Outcome};
 use kefu::plugins::{Install, Plugins, PluginsConfig};
 use kefu::runtime::Clock;
+use kefu::storage::StorageConfig;
 use tempfile::TempDir;
 
 use crate::figures::{Figures, histogram};
@@ -62,7 +63,7 @@ pub(crate) async fn plugins(
     name: &str,
 ) -> anyhow::Result<(TempDir, Arc<Plugins>)> {
     let data = tempfile::tempdir()?;
-    let storage = kefu::storage::open(data.path()).await?;
+    let storage = kefu::storage::open(&StorageConfig::Sqlite(data.path().into())).await?.storage;
     let plugins = Plugins::open(storage, PluginsConfig::default(), Clock::system()).await?;
     let component = std::fs::read(component)
         .with_context(|| format!("{} (cargo xtask plugins)", component.display()))?;

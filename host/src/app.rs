@@ -27,6 +27,7 @@ use crate::storage::StorageError;
 use crate::stream::{self, Stream};
 use crate::transport;
 use parts::Parts;
+pub(crate) use parts::storage_config;
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]

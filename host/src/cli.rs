@@ -5,6 +5,7 @@ mod agent;
 mod config;
 mod doctor;
 mod link;
+mod migrate;
 mod plugin;
 mod reference;
 mod serve;
@@ -39,8 +40,8 @@ struct Cli {
 enum Command {
     /// Run the server until SIGTERM or Ctrl-C.
     Serve(serve::Serve),
-    /// Bring the databases to this version's form (serve does it too).
-    Migrate,
+    /// Bring the databases to this version's form (serve does it too), or copy them into PostgreSQL.
+    Migrate(migrate::Migrate),
     /// Add and list accounts, set passwords.
     #[command(subcommand)]
     Agent(agent::Agent),
@@ -81,10 +82,7 @@ pub async fn run() -> anyhow::Result<()> {
     }
     match cli.command {
         Command::Serve(serve) => serve::run(serve, config).await,
-        Command::Migrate => {
-            link::Link::open(config).await?.close().await;
-            say("the databases are up to date")
-        }
+        Command::Migrate(migrate) => migrate::run(migrate, config).await,
         Command::Agent(command) => agent::run(command, config).await,
         Command::Team(command) => team::run(command, config).await,
         Command::Site(command) => site::run(command, config).await,

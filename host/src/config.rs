@@ -4,6 +4,7 @@
 //! `config/kefu.toml` documents each key with its default and the reason for it, and a test keeps the two the same.
 //! A variable `KEFU__SECTION__KEY` overrides `section.key`. No part ever sees the whole.
 
+mod address;
 mod auth;
 mod limits;
 mod plugins;
@@ -12,6 +13,7 @@ mod routing;
 mod rules;
 mod server;
 mod sessions;
+mod storage;
 mod stream;
 mod telemetry;
 mod transport;
@@ -25,6 +27,7 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 #[cfg(test)]
 mod tests;
 
+pub use address::Address;
 pub use auth::Auth;
 pub use limits::Limits;
 pub use plugins::{Call, Plugins};
@@ -32,6 +35,7 @@ pub use reader::{Problem, Problems};
 pub use routing::Routing;
 pub use server::{Network, Server};
 pub use sessions::Sessions;
+pub use storage::Storage;
 pub use stream::Stream;
 pub use telemetry::{LogFormat, Telemetry};
 pub use transport::Transport;
@@ -50,6 +54,7 @@ pub struct Config {
     pub auth: Auth,
     pub sessions: Sessions,
     pub routing: Routing,
+    pub storage: Storage,
     pub stream: Stream,
     pub plugins: Plugins,
     pub telemetry: Telemetry,
@@ -89,6 +94,7 @@ impl Config {
             auth: reader.section("auth", Auth::read),
             sessions: reader.section("sessions", Sessions::read),
             routing: reader.section("routing", Routing::read),
+            storage: reader.section("storage", Storage::read),
             stream: reader.section("stream", Stream::read),
             plugins: reader.section("plugins", Plugins::read),
             telemetry: reader.section("telemetry", Telemetry::read),

@@ -7,8 +7,9 @@
 //! stream's tail.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 
@@ -54,6 +55,8 @@ pub struct Parts {
     pub limits: Limits,
     /// Bounds of files.
     pub file_limits: FileLimits,
+    /// How old a change is whose events nobody is appending any more; zero where this is the only node.
+    pub settle_after: Duration,
 }
 
 /// The service.
@@ -67,8 +70,8 @@ pub struct Conversations {
     uploads: Arc<Semaphore>,
     /// Something changed that routing wants to look at.
     wake: Notify,
-    /// A change was stored whose events could not be appended yet.
-    unsettled: AtomicBool,
+    /// When a change was last stored whose events could not be appended, ms; 0: all of them are.
+    unsettled: AtomicU64,
 }
 
 /// Bounds a message and a form must keep.
@@ -152,7 +155,7 @@ impl Conversations {
             known: members::Known::new(),
             uploads: Arc::new(Semaphore::new(files::AT_ONCE)),
             wake: Notify::new(),
-            unsettled: AtomicBool::new(false),
+            unsettled: AtomicU64::new(0),
         })
     }
 

@@ -9,8 +9,9 @@
 //! ```
 //! A pass walks the queue in order and decides for each conversation that somebody qualifies for;
 //! one that nobody qualifies for blocks nobody behind it. It never polls: without a change there is
-//! no pass. The timers are the retry after an outage and the next relaxation. It scores nothing
-//! itself: that is the policy, or the built-in fall-back in `domain::routing`.
+//! no pass. Timers are the retry after an outage, the next relaxation and, where there are other nodes,
+//! the look for what one of them stored and did not live to tell. It scores nothing itself: that is the
+//! policy, or the built-in fall-back in `domain::routing`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -206,23 +207,41 @@ impl Routing {
         }
     }
 
+    /// Waits for a change or a relaxation; `false` when instead it is time to look for what another node
+    /// left untold.
+    async fn woken(&self, since: Moment) -> bool {
+        let woken = async {
+            tokio::select! {
+                () = self.conversations.routing_woken() => {}
+                () = self.relaxation(since) => {}
+            }
+        };
+        match self.conversations.left_by_others() {
+            None => woken.await,
+            Some(age) => return tokio::time::timeout(age, woken).await.is_ok(),
+        }
+        true
+    }
+
     async fn work(&self) {
         // From before the pass: what relaxes while it runs may have been looked at too early.
         let mut begun = self.moment();
         loop {
-            tokio::select! {
-                () = self.conversations.routing_woken() => {}
-                () = self.relaxation(begun) => {}
+            let woken = self.woken(begun).await;
+            if woken {
+                begun = self.moment();
             }
-            begun = self.moment();
             let done = async {
-                if self.conversations.is_unsettled() {
+                if self.conversations.is_unsettled() || !woken {
                     self.conversations.recover().await?;
                 }
-                self.pass().await
+                if woken { self.pass().await } else { Ok(()) }
             };
-            if let Err(refusal) = done.await {
+            let done = done.await;
+            if let Err(refusal) = &done {
                 tracing::warn!(%refusal, "routing waits for an outage to end");
+            }
+            if done.is_err() || self.conversations.is_unsettled() {
                 sleep(RETRY).await;
                 self.look_at_all();
             }

@@ -4,14 +4,21 @@
 //! compare-and-set on `version`, in one transaction with the events that tell of the change
 //! (`pending`): those are appended to the stream right after and then `settled`. What a crash
 //! leaves in `pending` is appended again at start; client keys make that harmless.
+//!
+//! Two adapters: one SQLite file, or PostgreSQL, which also has the archive of events ([`Archived`]).
 
+mod columns;
+pub mod copy;
+mod postgres;
+mod rows;
 mod sqlite;
 
 #[cfg(test)]
 mod contract;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -29,6 +36,7 @@ use crate::domain::inspection::Report;
 use crate::domain::people::{Site, Team, Visitor};
 use crate::domain::plugin::Point;
 use crate::domain::routing::Decision;
+pub use postgres::{Archived, Examined, Source, Written, examine};
 
 /// Why storage did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +141,17 @@ pub enum Claim {
     Lost,
 }
 
+/// A change that is stored and whose events are not known to be in the stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Untold {
+    /// Of which conversation.
+    pub conversation: ConversationId,
+    /// The version it made.
+    pub version: u64,
+    /// Its events, in order.
+    pub events: Vec<NewEvent>,
+}
+
 /// Conversations and what was decided about them.
 #[async_trait]
 pub trait Conversations: Send + Sync {
@@ -154,8 +173,9 @@ pub trait Conversations: Send + Sync {
     ) -> Stored<Claim>;
     /// The pending events of this version have been appended.
     async fn settled(&self, id: ConversationId, version: u64) -> Stored<()>;
-    /// Everything a crash left unappended, oldest first.
-    async fn unsettled(&self) -> Stored<Vec<NewEvent>>;
+    /// What is not known to be appended, of changes at least so old, oldest first: younger ones another node is still
+    /// appending. Storage that only one process uses does not look at the age.
+    async fn unsettled(&self, age: Duration) -> Stored<Vec<Untold>>;
     /// Newest first.
     async fn search(&self, search: &Search) -> Stored<Vec<Conversation>>;
     /// The waiting ones of a team (or of all) that routing may assign (not offline), in queue
@@ -273,11 +293,57 @@ impl<T: People + Conversations + Plugins + Files> Storage for T {}
 /// A shared handle.
 pub type Handle = Arc<dyn Storage>;
 
-/// Opens the embedded storage (`kefu.db`) in `dir`, creating both when they are not there and
-/// bringing the tables up to date.
+/// Which storage.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StorageConfig {
+    /// `kefu.db` in this folder.
+    Sqlite(PathBuf),
+    /// A PostgreSQL server.
+    Postgres(PostgresConfig),
+}
+
+/// How to use a PostgreSQL server.
+#[derive(Clone, PartialEq)]
+pub struct PostgresConfig {
+    /// `postgres://user:password@host/database`.
+    pub url: String,
+    /// Most connections; calls beyond them wait.
+    pub connections: u32,
+    /// How long a call waits for a connection.
+    pub acquire_timeout: Duration,
+    /// How long a statement may take; a call of several, too.
+    pub statement_timeout: Duration,
+    /// How long a statement waits for another's lock.
+    pub lock_timeout: Duration,
+}
+
+impl std::fmt::Debug for PostgresConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PostgresConfig")
+    }
+}
+
+/// What was opened.
+#[derive(Clone)]
+pub struct Opened {
+    /// The rows.
+    pub storage: Handle,
+    /// The archive of events, where the storage has one.
+    pub archived: Option<Archived>,
+}
+
+/// Opens storage, bringing its tables up to date; a SQLite file is made when it is not there.
 ///
 /// # Errors
-/// When the folder or file cannot be used, or was written by a newer version.
-pub async fn open(dir: &Path) -> Stored<Handle> {
-    Ok(Arc::new(sqlite::Sqlite::open(dir).await?))
+/// When it cannot be reached or used, or was written by a newer version.
+pub async fn open(config: &StorageConfig) -> Stored<Opened> {
+    Ok(match config {
+        StorageConfig::Sqlite(dir) => {
+            Opened { storage: Arc::new(sqlite::Sqlite::open(dir).await?), archived: None }
+        }
+        StorageConfig::Postgres(config) => {
+            let sql = postgres::Postgres::open(config).await?;
+            Opened { archived: Some(Archived::new(sql.clone())), storage: Arc::new(sql) }
+        }
+    })
 }

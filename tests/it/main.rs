@@ -12,6 +12,7 @@ mod redis;
 mod http;
 mod mistakes;
 mod identity;
+mod postgres;
 mod replay;
 mod resume;
 mod start;

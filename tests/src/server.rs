@@ -14,7 +14,7 @@ use kefu::domain::ids::{AgentId, SiteId, TeamId};
 use kefu::domain::people::{Role, Site, Team, WidgetSettings};
 use kefu::domain::rate::Rate;
 use kefu::runtime::{Clock, fresh_id};
-use kefu::storage::{self, Handle};
+use kefu::storage::{self, Handle, PostgresConfig, StorageConfig};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep_until};
@@ -46,13 +46,22 @@ pub struct Setup {
     pub capacity: u16,
     /// Environment, as `("KEFU__LIMITS__TEXT_BYTES", "100")`.
     pub settings: Vec<(&'static str, String)>,
+    /// Keep rows in this PostgreSQL database instead of SQLite.
+    pub database: Option<String>,
     /// Listen on every address, so that clients may rotate over 127.0.0.x.
     pub wide: bool,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { program: None, agents: 1, capacity: 10, settings: Vec::new(), wide: false }
+        Self {
+            program: None,
+            agents: 1,
+            capacity: 10,
+            settings: Vec::new(),
+            database: None,
+            wide: false,
+        }
     }
 }
 
@@ -71,6 +80,13 @@ impl Setup {
             self.settings.push((name, value.to_owned()));
         }
         self
+    }
+
+    /// With its rows in a PostgreSQL database.
+    #[must_use]
+    pub fn on(mut self, database: &str) -> Self {
+        self.database = Some(database.to_owned());
+        self.with("KEFU__STORAGE__URL", database)
     }
 
     /// With one setting.
@@ -318,7 +334,17 @@ pub fn program() -> anyhow::Result<PathBuf> {
 async fn people(folder: &Path, setup: &Setup) -> anyhow::Result<()> {
     let data = folder.join("data");
     std::fs::create_dir_all(&data)?;
-    let store: Handle = storage::open(&data).await?;
+    let config = match &setup.database {
+        None => StorageConfig::Sqlite(data),
+        Some(url) => StorageConfig::Postgres(PostgresConfig {
+            url: url.clone(),
+            connections: 2,
+            acquire_timeout: Duration::from_secs(10),
+            statement_timeout: Duration::from_secs(10),
+            lock_timeout: Duration::from_secs(10),
+        }),
+    };
+    let store: Handle = storage::open(&config).await?.storage;
     let clock = Clock::system();
     let id = || fresh_id(&clock);
     let team = TeamId::new(id()).context("id")?;

@@ -3,6 +3,7 @@
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,7 +22,7 @@ use crate::presence::Presence;
 use crate::routing::{self, Routing};
 use crate::runtime::Clock;
 use crate::sessions::{SessionLimits, Sessions};
-use crate::storage;
+use crate::storage::{self, PostgresConfig, StorageConfig};
 use crate::stream::{self, Stream, StreamLimits};
 use crate::telemetry::Meters;
 use crate::transport::{self, Transport, TransportConfig};
@@ -56,7 +57,7 @@ impl Parts {
             inner: wrap(stream::open(dir, clock.clone(), stream_limits(config))?),
             meters: meters.clone(),
         });
-        let storage = storage::open(dir).await?;
+        let storage = storage::open(&storage_config(config)).await?.storage;
         let presence = Presence::new(clock.clone(), config.sessions.grace_ms, None);
         let plugins = Plugins::open(storage.clone(), plugins_config(config), clock.clone()).await?;
         let unusable = |why| StartError::DataDir { path: dir.join("files"), why };
@@ -73,6 +74,7 @@ impl Parts {
             files: files.clone(),
             limits: conversation_limits(config),
             file_limits: file_limits(config),
+            settle_after: Duration::ZERO, // the embedded stream has one node
         });
         let routing = Routing::new(routing::Parts {
             storage: storage.clone(),
@@ -155,6 +157,10 @@ impl Parts {
     }
 }
 
+fn meters() -> Result<Arc<Meters>, StartError> {
+    Meters::new().map(Arc::new).map_err(|error| StartError::Telemetry(error.to_string()))
+}
+
 /// The data directory, made if need be, for its owner only.
 fn data_dir(config: &Config) -> Result<&Path, StartError> {
     let dir = &config.server.data_dir;
@@ -165,6 +171,21 @@ fn data_dir(config: &Config) -> Result<&Path, StartError> {
 fn meters() -> Result<Arc<Meters>, StartError> {
     let meters = Meters::new().map_err(|error| StartError::Telemetry(error.to_string()))?;
     Ok(Arc::new(meters))
+}
+
+/// Which storage a config means.
+pub(crate) fn storage_config(config: &Config) -> StorageConfig {
+    let config::Storage { url, connections, .. } = &config.storage;
+    if url.is_empty() {
+        return StorageConfig::Sqlite(config.server.data_dir.clone());
+    }
+    StorageConfig::Postgres(PostgresConfig {
+        url: url.whole().to_owned(),
+        connections: *connections,
+        acquire_timeout: Duration::from_millis(config.storage.acquire_timeout_ms),
+        statement_timeout: Duration::from_millis(config.storage.statement_timeout_ms),
+        lock_timeout: Duration::from_millis(config.storage.lock_timeout_ms),
+    })
 }
 
 fn conversation_limits(config: &Config) -> conversations::Limits {

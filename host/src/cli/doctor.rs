@@ -1,6 +1,8 @@
 //! `kefu doctor`: looks at what usually goes wrong, and says what is in force. `ok` is as it should be, `note` is worth
 //! knowing, `WRONG` has to be changed and makes the command fail.
 
+mod postgres;
+
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -11,8 +13,10 @@ use serde_json::Value;
 use super::link::Link;
 use super::say;
 use super::team::text;
+use crate::app;
 use crate::config::Config;
 use crate::runtime::Clock;
+use crate::storage::StorageConfig;
 
 /// Below this many open files a busy server runs out of connections.
 const FILES_WANTED: u64 = 4096;
@@ -44,6 +48,9 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     report.line("open files", open_files(config.transport.connections as u64))?;
     report.line("exposure", exposure(&config))?;
     report.line("acks", Ok(Good("survive power loss (embedded, synchronous=FULL)".into())))?;
+    if let StorageConfig::Postgres(settings) = app::storage_config(&config) {
+        postgres::lines(&config, &settings, &mut report).await?;
+    }
     server(config, &mut report).await?;
     match report.wrong {
         0 => Ok(()),

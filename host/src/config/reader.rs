@@ -8,6 +8,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
+use super::address::{Address, without_password};
 use crate::domain::rate::Rate;
 
 const NO_KEY: &str = "no such key";
@@ -224,6 +225,25 @@ impl Reader {
         let told = self.overridden.get(&path).map(|(_, text)| text.clone());
         let read = |value: &Value| rule(value.as_str().or(told.as_deref())?);
         self.value(key, Value::String(default.into()), expected, read)
+    }
+
+    /// Where a server is, "" for none. What is printed of it, mistakes too, has no password in it.
+    pub(super) fn address(
+        &mut self,
+        key: &str,
+        expected: &str,
+        fits: impl Fn(&str) -> bool,
+    ) -> Address {
+        let rule = |text: &str| fits(text).then(|| Address::new(text));
+        let problems = self.problems.len();
+        let address = self.text(key, "", expected, rule).unwrap_or_default();
+        for problem in &mut self.problems[problems..] {
+            problem.expected = expected.into();
+        }
+        if let Some((_, Value::String(text))) = self.asked.last_mut() {
+            *text = without_password(text);
+        }
+        address
     }
 
     /// A list of texts, each turned into something by a rule.

@@ -50,6 +50,7 @@ fn another(path: &str, default: &toml::Value) -> String {
         ("server.listen", _) => "127.0.0.1:9".into(),
         ("server.public_url", _) => "https://chat.example".into(),
         ("server.data_dir", _) => "2026".into(),
+        ("storage.url", _) => "postgres://kefu:secret@db/kefu".into(),
         ("telemetry.log", _) => "debug".into(),
         ("telemetry.log_format", _) => "json".into(),
         ("limits.file_types", _) => r#"["image/png"]"#.into(),
@@ -136,6 +137,33 @@ fn the_environment_wins_over_the_file() {
     let environment = [("KEFU__SERVER__LISTEN", "0.0.0.0:9"), ("KEFU__SESSIONS__GRACE", "2s")];
     let config = parse("[sessions]\ngrace = \"9s\"\n", &environment).unwrap();
     assert_eq!((config.server.listen.port(), config.sessions.grace_ms), (9, 2000));
+}
+
+#[test]
+fn a_password_is_never_shown() {
+    for (url, shown) in [
+        ("postgres://kefu:s3:cr@t@db:5432/kefu", "postgres://kefu:***@db:5432/kefu"),
+        (
+            "postgres://db/kefu?user=kefu&password=s3cret",
+            "postgres://db/kefu?user=kefu&password=***",
+        ),
+        ("postgres://kefu@db/kefu?sslmode=require", "postgres://kefu@db/kefu?sslmode=require"),
+    ] {
+        let config = parse("", &[("KEFU__STORAGE__URL", url)]).unwrap();
+        assert_eq!(config.storage.url.whole(), url);
+        assert_eq!(config.storage.url.to_string(), shown);
+        assert!(!format!("{config:?}").contains("s3"), "{config:?}");
+        let environment = [("KEFU__STORAGE__URL".to_owned(), url.to_owned())];
+        let mut reader = Reader::new("", "", environment.into_iter()).unwrap();
+        let _ = Config::read(&mut reader);
+        let printed = reader.asked().iter().find(|(key, _)| key == "storage.url").unwrap();
+        assert_eq!(printed.1.as_str(), Some(shown));
+    }
+    for mistaken in ["mysql://kefu:s3cret@db/kefu", "kefu:s3cret@db"] {
+        let told = parse("", &[("KEFU__STORAGE__URL", mistaken)]).unwrap_err().to_string();
+        assert!(told.contains("KEFU__STORAGE__URL: storage.url: expected `postgres://"), "{told}");
+        assert!(!told.contains("s3cret"), "{told}");
+    }
 }
 
 #[test]

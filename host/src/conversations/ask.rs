@@ -5,7 +5,6 @@
 //! forbids it (a message to a conversation that closed since) by looking the key up in the stream.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::change::{Denied, Step, named};
 use super::members::{own, supervises, takes_part};
@@ -288,7 +287,7 @@ impl Conversations {
         id: ConversationId,
         key: &ClientKey,
     ) -> Option<Sent> {
-        if self.unsettled.load(Ordering::Acquire) {
+        if self.is_unsettled() {
             self.recover().await.ok()?;
         }
         let head = self.parts.stream.head(id).await.ok()?;

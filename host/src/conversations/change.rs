@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::{OwnedRwLockWriteGuard, oneshot};
 
@@ -87,7 +88,7 @@ impl Conversations {
             match self.parts.stream.append(event).await {
                 Ok(receipt) => receipts.push(receipt),
                 Err(error) => {
-                    self.unsettled.store(true, Ordering::Release);
+                    self.failed_to_tell();
                     self.wake_routing();
                     drop(tell.send(Err(Denied::Refused(appended(error)))));
                     return;
@@ -99,7 +100,7 @@ impl Conversations {
         drop(guard);
         if let Err(error) = self.parts.storage.settled(next.id, next.version).await {
             tracing::warn!(%error, conversation = %next.id, "a change stays unsettled");
-            self.unsettled.store(true, Ordering::Release);
+            self.failed_to_tell();
         }
     }
 
@@ -239,38 +240,51 @@ impl Conversations {
     /// Whether a stored change waits to be told because the stream did not take it.
     #[must_use]
     pub fn is_unsettled(&self) -> bool {
-        self.unsettled.load(Ordering::Acquire)
+        self.unsettled.load(Ordering::Acquire) > 0
     }
 
-    /// Appends what a crash or an outage left unappended. Keys make it harmless to repeat.
+    /// How old a change is that another node may have left untold; `None` where there is no other.
+    #[must_use]
+    pub fn left_by_others(&self) -> Option<Duration> {
+        Some(self.parts.settle_after).filter(|age| !age.is_zero())
+    }
+
+    fn failed_to_tell(&self) {
+        self.unsettled.store(self.parts.clock.now().max(1), Ordering::Release);
+    }
+
+    /// Appends what a crash or an outage left unappended, on whatever node. Younger changes are left to the node that
+    /// made them, since it is appending them now. Keys make it harmless to repeat, and to do on two nodes at once.
     ///
     /// # Errors
     /// Storage or stream are away: to be tried again.
     pub async fn recover(&self) -> Result<(), Refusal> {
-        let storage = &self.parts.storage;
-        let mut versions = BTreeMap::new();
-        for event in storage.unsettled().await.map_err(stored)? {
-            if let Some(row) = storage.conversation(event.conversation).await.map_err(stored)? {
-                versions.insert(row.id, row.version);
+        let (storage, age) = (&self.parts.storage, self.parts.settle_after);
+        let failed = self.unsettled.load(Ordering::Acquire);
+        let begun = self.parts.clock.now();
+        let left = storage.unsettled(age).await.map_err(stored)?;
+        // Our own last failure is among what was read only when it is old enough; otherwise its turn comes.
+        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        if failed.saturating_add(age_ms) <= begun {
+            let (done, unless) = (Ordering::AcqRel, Ordering::Acquire);
+            let _newer_failure = self.unsettled.compare_exchange(failed, 0, done, unless);
+        }
+        let mut told = BTreeMap::<ConversationId, Vec<u64>>::new();
+        for change in left {
+            for event in change.events {
+                if let Err(error) = self.parts.stream.append(event).await {
+                    self.failed_to_tell();
+                    return Err(appended(error));
+                }
             }
+            told.entry(change.conversation).or_default().push(change.version);
         }
-        self.unsettled.store(false, Ordering::Release);
-        if versions.is_empty() {
-            return Ok(());
-        }
-        // Read again: what is settled below was all stored before this second look.
-        for event in storage.unsettled().await.map_err(stored)? {
-            if let Err(error) = self.parts.stream.append(event).await {
-                self.unsettled.store(true, Ordering::Release);
-                return Err(appended(error));
-            }
-        }
-        for (id, version) in versions {
+        for (id, versions) in told {
             self.known.forget(id);
             let row = self.row(id).await?;
             let head = self.parts.stream.head(id).await.map_err(|_| unavailable())?;
             self.publish(None, &row, head).await;
-            for version in version.saturating_sub(63)..=version {
+            for version in versions {
                 storage.settled(id, version).await.map_err(stored)?;
             }
         }

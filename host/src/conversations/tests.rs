@@ -50,7 +50,7 @@ async fn the_same_key_is_the_same_draft() {
     let events = world.stream.read(id, 0, 100).await.unwrap();
     assert_eq!(events.len(), 8, "opened message queued assigned one two closed rated");
     let settled = async {
-        while !world.storage.unsettled().await.unwrap().is_empty() {
+        while !world.storage.unsettled(Duration::ZERO).await.unwrap().is_empty() {
             tokio::task::yield_now().await;
         }
     };
@@ -175,7 +175,32 @@ async fn what_a_crash_left_is_told_at_start() {
         world.service.recover().await.unwrap();
         assert_eq!(world.stream.head(left.id).await.unwrap(), 1);
     }
-    assert_eq!(world.storage.unsettled().await.unwrap(), []);
+    assert_eq!(world.storage.unsettled(Duration::ZERO).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_several_nodes_find_at_once_is_told_once() {
+    let world = World::new().await;
+    let visitor = world.visitor().await;
+    let row = world.row(world.opened(&visitor).await).await;
+    let body = || EventBody::Queued { cause: QueueCause::Transferred };
+    let told =
+        |key_| NewEvent { conversation: row.id, from: Party::System, key: key(key_), body: body() };
+    let head = world.stream.head(row.id).await.unwrap();
+    let mut next = row.clone();
+    for events in [vec![told("c2-0"), told("c2-1")], vec![told("c3-0")]] {
+        next.version += 1;
+        assert!(world.storage.change(&next, &events).await.unwrap());
+    }
+    // One of them is still being told by the node that stored it.
+    world.stream.append(told("c2-0")).await.unwrap();
+    let both = tokio::join!(world.service.recover(), world.service.recover());
+    both.0.unwrap();
+    both.1.unwrap();
+    assert_eq!(world.stream.head(row.id).await.unwrap(), head + 3);
+    let events = world.stream.read(row.id, head, 10).await.unwrap();
+    assert!(events.iter().all(|event| event.body == body()), "{events:?}");
+    assert_eq!(world.storage.unsettled(Duration::ZERO).await.unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

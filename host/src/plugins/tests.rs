@@ -33,7 +33,8 @@ async fn world() -> World {
 /// One whose calls may use so much fuel and so many ms.
 async fn world_with(fuel: u64, deadline_ms: u32) -> World {
     let dir = tempfile::tempdir().unwrap();
-    let storage = storage::open(dir.path()).await.unwrap();
+    let storage =
+        storage::open(&storage::StorageConfig::Sqlite(dir.path().into())).await.unwrap().storage;
     let calls = (fuel, deadline_ms);
     let budgets = Budgets { routing: calls, filter: calls, ..PluginsConfig::default().budgets };
     let config = PluginsConfig { quarantine_after: 3, budgets, ..PluginsConfig::default() };

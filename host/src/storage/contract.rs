@@ -11,6 +11,39 @@ pub(super) use files::*;
 pub(super) use people::*;
 pub(super) use plugins::*;
 
+/// Hands the names of all of them to a macro that makes a test of each.
+macro_rules! every {
+    ($test:ident) => {
+        $test!(
+            accounts_come_back_after_a_restart,
+            an_account_changes_only_what_it_says,
+            a_new_password_raises_the_epoch,
+            taken_names_are_refused,
+            sites_teams_and_visitors_come_back,
+            a_row_comes_back_as_it_was,
+            one_of_many_changes_wins,
+            unsettled_events_survive_until_settled,
+            claims_at_once_never_exceed_the_capacity,
+            a_conversation_is_claimed_once,
+            the_queue_is_in_order,
+            searches_page_from_the_newest,
+            decisions_are_kept_whole,
+            a_claim_and_its_decision_are_one_commit,
+            closed_conversations_are_inspected_once,
+            service_time_is_the_mean_of_the_last_fifty,
+            generations_are_numbered_per_point,
+            one_generation_of_a_point_is_active,
+            an_identity_is_one_visitor_of_its_site,
+            a_site_has_one_identity_secret,
+            a_secret_is_made_once,
+            files_come_back_after_a_restart,
+            a_file_is_sent_by_one_draft,
+            only_old_unsent_files_are_swept,
+        );
+    };
+}
+pub(super) use every;
+
 use super::Handle;
 use crate::domain::agent::{Agent, Skill, Status};
 use crate::domain::conversation::{Conversation, State};

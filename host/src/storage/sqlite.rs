@@ -8,7 +8,6 @@ mod conversations;
 mod files;
 mod people;
 mod plugins;
-mod row;
 
 #[cfg(test)]
 mod tests;
@@ -18,7 +17,8 @@ use std::time::Duration;
 
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
 };
 use sqlx::{Connection as _, Sqlite as Engine, Transaction};
 
@@ -104,6 +104,22 @@ fn failed(error: sqlx::Error) -> StorageError {
         return StorageError::Taken(taken(database.message()));
     }
     StorageError::Unavailable(error.to_string())
+}
+
+/// Reads every row with the same reader.
+fn all<T>(
+    rows: Result<Vec<SqliteRow>, sqlx::Error>,
+    read: impl Fn(&SqliteRow) -> Stored<T>,
+) -> Stored<Vec<T>> {
+    rows.map_err(failed)?.iter().map(read).collect()
+}
+
+/// Reads a row that may be missing.
+fn one<T>(
+    row: Result<Option<SqliteRow>, sqlx::Error>,
+    read: impl Fn(&SqliteRow) -> Stored<T>,
+) -> Stored<Option<T>> {
+    row.map_err(failed)?.as_ref().map(read).transpose()
 }
 
 /// What a `UNIQUE constraint failed: table.column` is about, in people's words.

@@ -53,7 +53,8 @@ fn file_limits() -> FileLimits {
 async fn stage(config: TransportConfig) -> Stage {
     let dir = tempfile::tempdir().unwrap();
     let clock = Clock::system();
-    let storage = storage::open(dir.path()).await.unwrap();
+    let storage =
+        storage::open(&storage::StorageConfig::Sqlite(dir.path().into())).await.unwrap().storage;
     let stream = stream::open(dir.path(), clock.clone(), stream::StreamLimits::default()).unwrap();
     let quick = SessionLimits { heartbeat_ms: 400, idle_timeout_ms: 1200, ..Default::default() };
     let sessions = Sessions::new(stream.clone(), None, clock.clone(), quick);
@@ -74,6 +75,7 @@ async fn stage(config: TransportConfig) -> Stage {
         files: Arc::new(crate::files::Files::open(dir.path()).unwrap()),
         limits: limits(),
         file_limits: file_limits(),
+        settle_after: Duration::ZERO,
     });
     let token = people(&storage, &auth).await;
     let stop = CancellationToken::new();

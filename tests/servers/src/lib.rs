@@ -13,7 +13,7 @@ mod tools;
 
 pub use kafka::Kafka;
 pub use named::named;
-pub use postgres::Postgres;
+pub use postgres::{Database, Postgres};
 pub use process::free_port;
 pub use redis::{Redis, RedisCluster};
 pub use tools::{Missing, find, install, prepare};

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -63,9 +64,9 @@ impl Postgres {
             command.args(["-c", setting]);
         }
         self.process.start(&mut command)?;
-        let port = self.port;
+        let (port, url) = (self.port, self.url("postgres"));
         // The port answers before recovery is over; a query does not.
-        let ready = move || answers(port) && ask(port, "SELECT 1").is_ok();
+        let ready = move || answers(port) && ask(&url, "SELECT 1").is_ok();
         self.process.wait(Duration::from_secs(60), ready)
     }
 
@@ -80,7 +81,7 @@ impl Postgres {
     /// # Errors
     /// When it fails.
     pub fn ask(&self, sql: &str) -> anyhow::Result<String> {
-        ask(self.port, sql)
+        ask(&self.url("postgres"), sql)
     }
 
     /// Kills the postmaster by signal 9; its children follow by themselves.
@@ -91,6 +92,49 @@ impl Postgres {
     /// Stops it at once and in order.
     pub fn stop(&mut self) {
         self.process.stop("INT");
+    }
+}
+
+/// A database of one test on a server that tests share; it goes with the value.
+#[derive(Debug)]
+pub struct Database {
+    server: String,
+    name: String,
+}
+
+impl Database {
+    /// A fresh one on the server at `url`.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn fresh(url: &str) -> anyhow::Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("kefu_{}_{count}", std::process::id());
+        ask(url, &format!("DROP DATABASE IF EXISTS {name}"))?;
+        ask(url, &format!("CREATE DATABASE {name}"))?;
+        Ok(Self { server: url.to_owned(), name })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let (server, _) = self.server.rsplit_once('/').unwrap_or((&self.server, ""));
+        format!("{server}/{}", self.name)
+    }
+
+    /// One statement in it; the rows without decoration.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn ask(&self, sql: &str) -> anyhow::Result<String> {
+        ask(&self.url(), sql)
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        drop(ask(&self.server, &format!("DROP DATABASE {} WITH (FORCE)", self.name)));
     }
 }
 
@@ -105,10 +149,9 @@ fn held(error: &anyhow::Error) -> bool {
     format!("{error:#}").contains("is still in use")
 }
 
-fn ask(port: u16, sql: &str) -> anyhow::Result<String> {
+fn ask(url: &str, sql: &str) -> anyhow::Result<String> {
     let mut psql = Command::new(tools::postgres("psql")?);
-    psql.args(["-h", "127.0.0.1", "-p", &port.to_string(), "-U", "kefu", "-d", "postgres"]);
-    let output = psql.args(["-XAtq", "-c", sql]).output()?;
+    let output = psql.args(["-XAtq", "-d", url, "-c", sql]).output()?;
     anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

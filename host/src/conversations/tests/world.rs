@@ -40,7 +40,10 @@ impl World {
     pub(crate) async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::system();
-        let storage = storage::open(dir.path()).await.unwrap();
+        let storage = storage::open(&storage::StorageConfig::Sqlite(dir.path().into()))
+            .await
+            .unwrap()
+            .storage;
         let stream = stream::open(dir.path(), clock.clone(), StreamLimits::default()).unwrap();
         let plugins = Arc::new(Plugins::default());
         let limits = SessionLimits::default();
@@ -60,6 +63,7 @@ impl World {
                 rate: Rate { per_second: 1.0, burst: 3.0 },
                 per_conversation: 4,
             },
+            settle_after: Duration::ZERO,
             limits: Limits {
                 text_bytes: 4000,
                 field_bytes: 200,

@@ -1,20 +1,19 @@
 //! Conversations, their pending events, decisions and reports as rows.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::SqliteConnection;
 use sqlx::{QueryBuilder, Sqlite as Engine, SqliteExecutor, query, query_as, query_scalar};
 
-use super::row::{Columns, all, json, one, signed, word};
-use super::{Sqlite, failed};
+use super::{Sqlite, all, failed, one};
 use crate::domain::conversation::Conversation;
 use crate::domain::event::NewEvent;
-use crate::domain::ids::{AgentId, ConversationId, DecisionId, SiteId, TeamId, VisitorId};
+use crate::domain::ids::{AgentId, ConversationId, DecisionId, TeamId};
 use crate::domain::inspection::Report;
 use crate::domain::routing::Decision;
-use crate::storage::{Claim, Conversations, Search, StorageError, Stored};
-
-/// How a report's document is written: JSON of `Report`.
-const REPORT_FORMAT: i64 = 1;
+use crate::storage::columns::{json, signed, word};
+use crate::storage::{Claim, Conversations, Search, Stored, Untold, rows};
 
 #[async_trait]
 impl Conversations for Sqlite {
@@ -27,7 +26,7 @@ impl Conversations for Sqlite {
 
     async fn conversation(&self, id: ConversationId) -> Stored<Option<Conversation>> {
         let found = query("SELECT * FROM conversations WHERE id = ?").bind(signed(id.get()));
-        one(found.fetch_optional(&self.readers).await, read_conversation)
+        one(found.fetch_optional(&self.readers).await, rows::conversation)
     }
 
     async fn change(&self, next: &Conversation, pending: &[NewEvent]) -> Stored<bool> {
@@ -87,12 +86,9 @@ impl Conversations for Sqlite {
         Ok(())
     }
 
-    async fn unsettled(&self) -> Stored<Vec<NewEvent>> {
-        let rows = query("SELECT events FROM pending ORDER BY ordinal");
-        let changes: Vec<Vec<NewEvent>> = all(rows.fetch_all(&self.readers).await, |row| {
-            Columns::new("pending event", row).json("events")
-        })?;
-        Ok(changes.into_iter().flatten().collect())
+    async fn unsettled(&self, _age: Duration) -> Stored<Vec<Untold>> {
+        let rows = query("SELECT conversation, version, events FROM pending ORDER BY ordinal");
+        all(rows.fetch_all(&self.readers).await, rows::untold)
     }
 
     async fn search(&self, search: &Search) -> Stored<Vec<Conversation>> {
@@ -118,7 +114,7 @@ impl Conversations for Sqlite {
             sql.push(" AND id < ").push_bind(signed(before.get()));
         }
         sql.push(" ORDER BY id DESC LIMIT ").push_bind(search.limit.clamp(1, 200));
-        all(sql.build().fetch_all(&self.readers).await, read_conversation)
+        all(sql.build().fetch_all(&self.readers).await, rows::conversation)
     }
 
     async fn queue(&self, team: Option<TeamId>) -> Stored<Vec<Conversation>> {
@@ -129,7 +125,7 @@ impl Conversations for Sqlite {
             sql.push(" AND team = ").push_bind(signed(team.get()));
         }
         sql.push(" ORDER BY priority DESC, waiting_since, id");
-        all(sql.build().fetch_all(&self.readers).await, read_conversation)
+        all(sql.build().fetch_all(&self.readers).await, rows::conversation)
     }
 
     async fn loads(&self) -> Stored<Vec<(AgentId, u16)>> {
@@ -137,10 +133,7 @@ impl Conversations for Sqlite {
             "SELECT agent, count(*) AS load FROM conversations
              WHERE state = 'active' AND agent IS NOT NULL GROUP BY agent",
         );
-        all(rows.fetch_all(&self.readers).await, |row| {
-            let columns = Columns::new("conversation", row);
-            Ok((columns.id("agent", AgentId::new)?, columns.number("load")?))
-        })
+        all(rows.fetch_all(&self.readers).await, rows::load)
     }
 
     async fn record_decision(&self, decision: &Decision) -> Stored<()> {
@@ -150,12 +143,12 @@ impl Conversations for Sqlite {
     async fn decisions(&self, id: ConversationId) -> Stored<Vec<Decision>> {
         let rows = query("SELECT document FROM decisions WHERE conversation = ? ORDER BY at, id")
             .bind(signed(id.get()));
-        all(rows.fetch_all(&self.readers).await, read_decision)
+        all(rows.fetch_all(&self.readers).await, rows::decision)
     }
 
     async fn decision(&self, id: DecisionId) -> Stored<Option<Decision>> {
         let found = query("SELECT document FROM decisions WHERE id = ?").bind(signed(id.get()));
-        one(found.fetch_optional(&self.readers).await, read_decision)
+        one(found.fetch_optional(&self.readers).await, rows::decision)
     }
 
     async fn record_report(&self, report: &Report) -> Stored<()> {
@@ -164,7 +157,7 @@ impl Conversations for Sqlite {
         query("REPLACE INTO reports (conversation, at, format, document) VALUES (?, ?, ?, ?)")
             .bind(id)
             .bind(signed(report.at))
-            .bind(REPORT_FORMAT)
+            .bind(rows::REPORT_FORMAT)
             .bind(json(report)?)
             .execute(&mut *transaction)
             .await
@@ -180,13 +173,7 @@ impl Conversations for Sqlite {
     async fn report(&self, id: ConversationId) -> Stored<Option<Report>> {
         let found = query("SELECT format, document FROM reports WHERE conversation = ?")
             .bind(signed(id.get()));
-        one(found.fetch_optional(&self.readers).await, |row| {
-            let columns = Columns::new("report", row);
-            match columns.raw::<i64>("format")? {
-                REPORT_FORMAT => columns.json("document"),
-                other => Err(columns.corrupt("format", format!("{other} is unknown"))),
-            }
-        })
+        one(found.fetch_optional(&self.readers).await, rows::report)
     }
 
     async fn uninspected(&self, limit: u32) -> Stored<Vec<ConversationId>> {
@@ -195,9 +182,7 @@ impl Conversations for Sqlite {
              ORDER BY closed_at, id LIMIT ?",
         )
         .bind(limit);
-        all(rows.fetch_all(&self.readers).await, |row| {
-            Columns::new("conversation", row).id("id", ConversationId::new)
-        })
+        all(rows.fetch_all(&self.readers).await, rows::conversation_id)
     }
 
     async fn service_time(&self, team: TeamId) -> Stored<Option<u64>> {
@@ -298,42 +283,4 @@ async fn keep_decision<'a>(writer: impl SqliteExecutor<'a>, decision: &Decision)
         .await
         .map_err(failed)?;
     Ok(())
-}
-
-fn read_conversation(row: &SqliteRow) -> Stored<Conversation> {
-    let columns = Columns::new("conversation", row);
-    Ok(Conversation {
-        id: columns.id("id", ConversationId::new)?,
-        site: columns.id("site", SiteId::new)?,
-        team: columns.id("team", TeamId::new)?,
-        visitor: columns.id("visitor", VisitorId::new)?,
-        visitor_name: columns.raw("visitor_name")?,
-        verified: columns.raw("verified")?,
-        state: columns.word("state")?,
-        agent: columns.optional_id("agent", AgentId::new)?,
-        needs: columns.json("needs")?,
-        priority: columns.number("priority")?,
-        fields: columns.json("fields")?,
-        page: columns.raw("page")?,
-        language: columns.raw("language")?,
-        offline: columns.raw("offline")?,
-        opened_at: columns.number("opened_at")?,
-        waiting_since: columns.number("waiting_since")?,
-        assigned_at: columns.optional_number("assigned_at")?,
-        closed_at: columns.optional_number("closed_at")?,
-        rating: columns.optional_number("rating")?,
-        declined: columns.json("declined")?,
-        version: columns.number("version")?,
-    })
-}
-
-fn read_decision(row: &SqliteRow) -> Stored<Decision> {
-    const KNOWN: u32 = 1;
-    let columns = Columns::new("decision", row);
-    let decision: Decision = columns.json("document")?;
-    if decision.version > KNOWN {
-        let why = format!("version {} is newer than {KNOWN}", decision.version);
-        return Err(StorageError::Corrupt { what: "decision", why });
-    }
-    Ok(decision)
 }

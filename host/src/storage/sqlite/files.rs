@@ -1,14 +1,13 @@
 //! Files' rows. Their bytes are not here.
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
 use sqlx::{query, query_scalar};
 
-use super::row::{Columns, all, json, one, signed};
-use super::{Sqlite, failed};
-use crate::domain::file::{Attachment, StoredFile};
+use super::{Sqlite, all, failed, one};
+use crate::domain::file::StoredFile;
 use crate::domain::ids::{ClientKey, ConversationId, FileId, Millis};
-use crate::storage::{Files, Stored};
+use crate::storage::columns::{json, signed};
+use crate::storage::{Files, Stored, rows};
 
 #[async_trait]
 impl Files for Sqlite {
@@ -38,12 +37,12 @@ impl Files for Sqlite {
 
     async fn file(&self, id: FileId) -> Stored<Option<StoredFile>> {
         let found = query("SELECT * FROM files WHERE id = ? AND NOT doomed").bind(signed(id.get()));
-        one(found.fetch_optional(&self.readers).await, read_file)
+        one(found.fetch_optional(&self.readers).await, rows::file)
     }
 
     async fn file_at(&self, url: &str) -> Stored<Option<StoredFile>> {
         let found = query("SELECT * FROM files WHERE url = ? AND NOT doomed").bind(url);
-        one(found.fetch_optional(&self.readers).await, read_file)
+        one(found.fetch_optional(&self.readers).await, rows::file)
     }
 
     async fn files_of(&self, conversation: ConversationId) -> Stored<u64> {
@@ -73,9 +72,7 @@ impl Files for Sqlite {
         )
         .bind(signed(before))
         .bind(limit);
-        all(update.fetch_all(&self.writer).await, |row| {
-            Columns::new("file", row).id("id", FileId::new)
-        })
+        all(update.fetch_all(&self.writer).await, rows::file_id)
     }
 
     async fn forget_file(&self, id: FileId) -> Stored<()> {
@@ -86,23 +83,4 @@ impl Files for Sqlite {
             .map_err(failed)?;
         Ok(())
     }
-}
-
-fn read_file(row: &SqliteRow) -> Stored<StoredFile> {
-    let columns = Columns::new("file", row);
-    Ok(StoredFile {
-        shown: Attachment {
-            id: columns.id("id", FileId::new)?,
-            name: columns.raw("name")?,
-            kind: columns.raw("type")?,
-            size: columns.number("size")?,
-            width: columns.optional_number("width")?,
-            height: columns.optional_number("height")?,
-            url: columns.raw("url")?,
-        },
-        conversation: columns.id("conversation", ConversationId::new)?,
-        sender: columns.json("sender")?,
-        sha256: columns.raw("sha256")?,
-        created_at: columns.number("created_at")?,
-    })
 }

@@ -2,15 +2,15 @@
 
 use async_trait::async_trait;
 use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::sqlite::SqliteArguments;
 use sqlx::{Sqlite as Engine, query, query_scalar};
 
-use super::row::{Columns, all, json, one, signed, word};
-use super::{Sqlite, failed};
+use super::{Sqlite, all, failed, one};
 use crate::domain::agent::{Agent, Status};
-use crate::domain::ids::{AgentId, SiteId, TeamId, VisitorId};
+use crate::domain::ids::{AgentId, SiteId, VisitorId};
 use crate::domain::people::{Site, Team, Visitor};
-use crate::storage::{People, Stored};
+use crate::storage::columns::{json, signed, word};
+use crate::storage::{People, Stored, rows};
 
 #[async_trait]
 impl People for Sqlite {
@@ -41,18 +41,19 @@ impl People for Sqlite {
 
     async fn agent(&self, id: AgentId) -> Stored<Option<Agent>> {
         let found = query("SELECT * FROM agents WHERE id = ?").bind(signed(id.get()));
-        one(found.fetch_optional(&self.readers).await, read_agent)
+        one(found.fetch_optional(&self.readers).await, rows::agent)
     }
 
     async fn agent_by_login(&self, login: &str) -> Stored<Option<(Agent, String)>> {
         let found = query("SELECT * FROM agents WHERE login = ?").bind(login);
-        one(found.fetch_optional(&self.readers).await, |row| {
-            Ok((read_agent(row)?, Columns::new("agent", row).raw("password_hash")?))
-        })
+        one(found.fetch_optional(&self.readers).await, rows::account)
     }
 
     async fn agents(&self) -> Stored<Vec<Agent>> {
-        all(query("SELECT * FROM agents ORDER BY login").fetch_all(&self.readers).await, read_agent)
+        all(
+            query("SELECT * FROM agents ORDER BY login").fetch_all(&self.readers).await,
+            rows::agent,
+        )
     }
 
     async fn update_agent(&self, agent: &Agent) -> Stored<bool> {
@@ -108,10 +109,7 @@ impl People for Sqlite {
     }
 
     async fn teams(&self) -> Stored<Vec<Team>> {
-        all(query("SELECT * FROM teams ORDER BY name").fetch_all(&self.readers).await, |row| {
-            let columns = Columns::new("team", row);
-            Ok(Team { id: columns.id("id", TeamId::new)?, name: columns.raw("name")? })
-        })
+        all(query("SELECT * FROM teams ORDER BY name").fetch_all(&self.readers).await, rows::team)
     }
 
     async fn add_site(&self, site: &Site) -> Stored<()> {
@@ -149,16 +147,16 @@ impl People for Sqlite {
 
     async fn site_by_key(&self, key: &str) -> Stored<Option<Site>> {
         let found = query("SELECT * FROM sites WHERE key = ?").bind(key);
-        one(found.fetch_optional(&self.readers).await, read_site)
+        one(found.fetch_optional(&self.readers).await, rows::site)
     }
 
     async fn site(&self, id: SiteId) -> Stored<Option<Site>> {
         let found = query("SELECT * FROM sites WHERE id = ?").bind(signed(id.get()));
-        one(found.fetch_optional(&self.readers).await, read_site)
+        one(found.fetch_optional(&self.readers).await, rows::site)
     }
 
     async fn sites(&self) -> Stored<Vec<Site>> {
-        all(query("SELECT * FROM sites ORDER BY key").fetch_all(&self.readers).await, read_site)
+        all(query("SELECT * FROM sites ORDER BY key").fetch_all(&self.readers).await, rows::site)
     }
 
     async fn add_visitor(&self, visitor: &Visitor) -> Stored<()> {
@@ -168,7 +166,7 @@ impl People for Sqlite {
 
     async fn visitor(&self, id: VisitorId) -> Stored<Option<Visitor>> {
         let found = query("SELECT * FROM visitors WHERE id = ?").bind(signed(id.get()));
-        one(found.fetch_optional(&self.readers).await, read_visitor)
+        one(found.fetch_optional(&self.readers).await, rows::visitor)
     }
 
     async fn identified_visitor(&self, visitor: &Visitor) -> Stored<Visitor> {
@@ -181,12 +179,12 @@ impl People for Sqlite {
             (row.name == visitor.name || visitor.name.is_none())
                 && (row.email == visitor.email || visitor.email.is_none())
         };
-        let known = one(find().fetch_optional(&self.readers).await, read_visitor)?;
+        let known = one(find().fetch_optional(&self.readers).await, rows::visitor)?;
         if let Some(known) = known.filter(told) {
             return Ok(known);
         }
         let mut transaction = self.begin().await?;
-        let known = one(find().fetch_optional(&mut *transaction).await, read_visitor)?;
+        let known = one(find().fetch_optional(&mut *transaction).await, rows::visitor)?;
         let id = match known {
             Some(known) => known.id,
             None => {
@@ -210,7 +208,7 @@ impl People for Sqlite {
         .bind(&visitor.name)
         .bind(&visitor.email)
         .bind(signed(id.get()));
-        let row = read_visitor(&update.fetch_one(&mut *transaction).await.map_err(failed)?)?;
+        let row = rows::visitor(&update.fetch_one(&mut *transaction).await.map_err(failed)?)?;
         transaction.commit().await.map_err(failed)?;
         Ok(row)
     }
@@ -254,37 +252,6 @@ impl People for Sqlite {
     }
 }
 
-fn read_agent(row: &SqliteRow) -> Stored<Agent> {
-    let columns = Columns::new("agent", row);
-    Ok(Agent {
-        id: columns.id("id", AgentId::new)?,
-        login: columns.raw("login")?,
-        name: columns.raw("name")?,
-        role: columns.word("role")?,
-        teams: columns.json("teams")?,
-        skills: columns.json("skills")?,
-        capacity: columns.number("capacity")?,
-        quality: columns.raw("quality")?,
-        status: columns.word("status")?,
-        idle_since: columns.number("idle_since")?,
-        enabled: columns.raw("enabled")?,
-        epoch: columns.number("epoch")?,
-    })
-}
-
-fn read_site(row: &SqliteRow) -> Stored<Site> {
-    let columns = Columns::new("site", row);
-    Ok(Site {
-        id: columns.id("id", SiteId::new)?,
-        key: columns.raw("key")?,
-        name: columns.raw("name")?,
-        team: columns.id("team", TeamId::new)?,
-        origins: columns.json("origins")?,
-        widget: columns.json("widget")?,
-        enabled: columns.raw("enabled")?,
-    })
-}
-
 fn insert_visitor(visitor: &Visitor) -> Query<'_, Engine, SqliteArguments> {
     query(
         "INSERT INTO visitors (id, site, name, identity, email, created_at, last_agent)
@@ -297,17 +264,4 @@ fn insert_visitor(visitor: &Visitor) -> Query<'_, Engine, SqliteArguments> {
     .bind(&visitor.email)
     .bind(signed(visitor.created_at))
     .bind(visitor.last_agent.map(|agent| signed(agent.get())))
-}
-
-fn read_visitor(row: &SqliteRow) -> Stored<Visitor> {
-    let columns = Columns::new("visitor", row);
-    Ok(Visitor {
-        id: columns.id("id", VisitorId::new)?,
-        site: columns.id("site", SiteId::new)?,
-        name: columns.raw("name")?,
-        identity: columns.raw("identity")?,
-        email: columns.raw("email")?,
-        created_at: columns.number("created_at")?,
-        last_agent: columns.optional_id("last_agent", AgentId::new)?,
-    })
 }

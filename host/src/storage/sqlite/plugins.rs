@@ -1,13 +1,12 @@
 //! Components, generations and secrets as rows.
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
 use sqlx::{query, query_scalar};
 
-use super::row::{Columns, all, signed, word};
-use super::{Sqlite, failed};
+use super::{Sqlite, all, failed};
 use crate::domain::ids::{GenerationId, Millis};
-use crate::storage::{Generation, Plugins, StorageError, Stored};
+use crate::storage::columns::{signed, word};
+use crate::storage::{Generation, Plugins, Stored, rows};
 
 #[async_trait]
 impl Plugins for Sqlite {
@@ -54,7 +53,7 @@ impl Plugins for Sqlite {
 
     async fn generations(&self) -> Stored<Vec<Generation>> {
         let rows = query("SELECT * FROM generations ORDER BY created_at DESC, number DESC, id");
-        all(rows.fetch_all(&self.readers).await, read_generation)
+        all(rows.fetch_all(&self.readers).await, rows::generation)
     }
 
     async fn component(&self, id: GenerationId) -> Stored<Option<Vec<u8>>> {
@@ -115,29 +114,6 @@ impl Plugins for Sqlite {
             .await
             .map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
-        bytes.try_into().map_err(|bytes: Vec<u8>| StorageError::Corrupt {
-            what: "secret",
-            why: format!("{name} has {} bytes, not 32", bytes.len()),
-        })
+        rows::secret(name, bytes)
     }
-}
-
-fn read_generation(row: &SqliteRow) -> Stored<Generation> {
-    let columns = Columns::new("generation", row);
-    Ok(Generation {
-        id: columns.id("id", GenerationId::new)?,
-        number: columns.number("number")?,
-        point: columns.word("point")?,
-        name: columns.raw("name")?,
-        plugin_version: columns.raw("plugin_version")?,
-        digest: columns.raw("digest")?,
-        config: columns.raw("config")?,
-        fuel: columns.number("fuel")?,
-        deadline_ms: columns.number("deadline_ms")?,
-        stage: columns.word("stage")?,
-        created_at: columns.number("created_at")?,
-        activated_at: columns.optional_number("activated_at")?,
-        created_by: columns.raw("created_by")?,
-        fault: columns.raw("fault")?,
-    })
 }

@@ -2,15 +2,16 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::{query, query_scalar};
 
 use super::Sqlite;
 use crate::storage::contract::{self, agent, furnish, told, waiting};
-use crate::storage::{Conversations as _, Handle, People as _, StorageError, open};
+use crate::storage::{Conversations as _, Handle, People as _, StorageConfig, StorageError, open};
 
 async fn opened(dir: &Path) -> Handle {
-    open(dir).await.unwrap()
+    open(&StorageConfig::Sqlite(dir.into())).await.unwrap().storage
 }
 
 macro_rules! contract {
@@ -23,32 +24,7 @@ macro_rules! contract {
     )+};
 }
 
-contract!(
-    accounts_come_back_after_a_restart,
-    an_account_changes_only_what_it_says,
-    a_new_password_raises_the_epoch,
-    taken_names_are_refused,
-    sites_teams_and_visitors_come_back,
-    a_row_comes_back_as_it_was,
-    one_of_many_changes_wins,
-    unsettled_events_survive_until_settled,
-    claims_at_once_never_exceed_the_capacity,
-    a_conversation_is_claimed_once,
-    the_queue_is_in_order,
-    searches_page_from_the_newest,
-    decisions_are_kept_whole,
-    a_claim_and_its_decision_are_one_commit,
-    closed_conversations_are_inspected_once,
-    service_time_is_the_mean_of_the_last_fifty,
-    generations_are_numbered_per_point,
-    one_generation_of_a_point_is_active,
-    an_identity_is_one_visitor_of_its_site,
-    a_site_has_one_identity_secret,
-    a_secret_is_made_once,
-    files_come_back_after_a_restart,
-    a_file_is_sent_by_one_draft,
-    only_old_unsent_files_are_swept,
-);
+contract::every!(contract);
 
 #[tokio::test]
 async fn a_full_disk_changes_nothing() {
@@ -64,7 +40,7 @@ async fn a_full_disk_changes_nothing() {
     let refused = sqlite.open(&row, &[told(&row, "v1.0")]).await;
     assert!(matches!(refused, Err(StorageError::Full)), "{refused:?}");
     assert_eq!(sqlite.conversation(row.id).await.unwrap(), None);
-    assert!(sqlite.unsettled().await.unwrap().is_empty());
+    assert!(sqlite.unsettled(Duration::ZERO).await.unwrap().is_empty());
     sqlite.open(&waiting(2), &[]).await.expect("a small one fits and the writer lives");
 }
 
