@@ -5,6 +5,7 @@ mod body;
 mod listen;
 mod metered;
 mod parts;
+mod seams;
 mod shipped;
 
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ use crate::stream::{self, Stream};
 use crate::transport;
 use parts::Parts;
 pub(crate) use parts::storage_config;
+pub(crate) use seams::redis_config;
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +41,8 @@ pub enum StartError {
     Storage(#[from] StorageError),
     #[error(transparent)]
     Stream(#[from] stream::OpenError),
+    #[error("the stream in Redis needs its archive in PostgreSQL (storage.url)")]
+    NoArchive,
     #[error(transparent)]
     Plugins(#[from] PluginError),
     #[error("{0}")]

@@ -6,9 +6,11 @@
 
 mod address;
 mod auth;
+mod cluster;
 mod limits;
 mod plugins;
 mod reader;
+mod redis;
 mod routing;
 mod rules;
 mod server;
@@ -27,8 +29,10 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 #[cfg(test)]
 mod tests;
 
+pub use self::redis::Redis;
 pub use address::Address;
 pub use auth::Auth;
+pub use cluster::Cluster;
 pub use limits::Limits;
 pub use plugins::{Call, Plugins};
 pub use reader::{Problem, Problems};
@@ -56,6 +60,8 @@ pub struct Config {
     pub routing: Routing,
     pub storage: Storage,
     pub stream: Stream,
+    pub redis: Redis,
+    pub cluster: Cluster,
     pub plugins: Plugins,
     pub telemetry: Telemetry,
 }
@@ -96,6 +102,8 @@ impl Config {
             routing: reader.section("routing", Routing::read),
             storage: reader.section("storage", Storage::read),
             stream: reader.section("stream", Stream::read),
+            redis: reader.section("redis", Redis::read),
+            cluster: reader.section("cluster", Cluster::read),
             plugins: reader.section("plugins", Plugins::read),
             telemetry: reader.section("telemetry", Telemetry::read),
         }

@@ -13,6 +13,7 @@
 
 mod embedded;
 mod log;
+mod older;
 mod record;
 mod redis;
 mod signals;

@@ -11,6 +11,7 @@ mod plugins;
 mod redis;
 mod http;
 mod mistakes;
+mod nodes;
 mod identity;
 mod postgres;
 mod replay;

@@ -131,6 +131,20 @@ impl Server {
         Ok(server)
     }
 
+    /// Another node of the same installation, with a data directory of its own: for one whose rows and stream are on
+    /// servers.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub async fn joins(&self) -> anyhow::Result<Self> {
+        let data = tempfile::Builder::new().prefix("kefu-").tempdir()?;
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let (setup, program) = (self.setup.clone(), self.program.clone());
+        let mut server = Self { address, setup, program, data, child: None };
+        server.starts().await?;
+        Ok(server)
+    }
+
     /// Starts it (again) on the same data and port, and waits until it is ready.
     ///
     /// # Errors

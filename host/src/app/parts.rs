@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::StartError;
 use super::metered::Metered;
+use super::seams::Seams;
 use crate::api::Api;
 use crate::auth::Auth;
 use crate::config::{self, Config};
@@ -23,7 +24,7 @@ use crate::routing::{self, Routing};
 use crate::runtime::Clock;
 use crate::sessions::{SessionLimits, Sessions};
 use crate::storage::{self, PostgresConfig, StorageConfig};
-use crate::stream::{self, Stream, StreamLimits};
+use crate::stream::Stream;
 use crate::telemetry::Meters;
 use crate::transport::{self, Transport, TransportConfig};
 
@@ -52,18 +53,16 @@ impl Parts {
         let dir = data_dir(config)?;
         let clock = Clock::system();
         let meters = meters()?;
-        // The stream first: it locks the directory.
-        let stream: Arc<dyn Stream> = Arc::new(Metered {
-            inner: wrap(stream::open(dir, clock.clone(), stream_limits(config))?),
-            meters: meters.clone(),
-        });
-        let storage = storage::open(&storage_config(config)).await?.storage;
-        let presence = Presence::new(clock.clone(), config.sessions.grace_ms, None);
+        let Seams { stream, storage, signals } = Seams::open(config, dir, &clock).await?;
+        let stream: Arc<dyn Stream> =
+            Arc::new(Metered { inner: wrap(stream), meters: meters.clone() });
+        let presence = Presence::new(clock.clone(), config.sessions.grace_ms, signals.clone());
         let plugins = Plugins::open(storage.clone(), plugins_config(config), clock.clone()).await?;
         let unusable = |why| StartError::DataDir { path: dir.join("files"), why };
         let files = Arc::new(Files::open(dir).map_err(unusable)?);
         let auth = Auth::open(storage.clone(), clock.clone(), config.auth.clone()).await?;
-        let sessions = Sessions::new(stream.clone(), None, clock.clone(), session_limits(config));
+        let sessions =
+            Sessions::new(stream.clone(), signals, clock.clone(), session_limits(config));
         let conversations = Conversations::new(conversations::Parts {
             storage: storage.clone(),
             stream: stream.clone(),
@@ -74,7 +73,7 @@ impl Parts {
             files: files.clone(),
             limits: conversation_limits(config),
             file_limits: file_limits(config),
-            settle_after: Duration::ZERO, // the embedded stream has one node
+            settle_after: settle_after(config),
         });
         let routing = Routing::new(routing::Parts {
             storage: storage.clone(),
@@ -143,6 +142,9 @@ impl Parts {
     pub(super) async fn start(&self, services: &CancellationToken, tasks: &TaskTracker) {
         tasks.spawn(self.sessions.run(services.clone()));
         let shutdown = || services.clone();
+        tasks.spawn(self.conversations.follow_others(services.clone()));
+        let presence = (self.presence.clone(), shutdown());
+        tasks.spawn(async move { presence.0.run(presence.1).await });
         let routing = (self.routing.clone(), shutdown());
         tasks.spawn(async move { routing.0.run(routing.1).await });
         let archive = (self.archive.clone(), shutdown());
@@ -188,6 +190,14 @@ pub(crate) fn storage_config(config: &Config) -> StorageConfig {
     })
 }
 
+/// How old a stored change must be until it is taken for one that a dead node left untold: older than any append that is
+/// still tried. Where there is one node, whatever is untold at its start was left by a crash.
+fn settle_after(config: &Config) -> Duration {
+    let tried = config.redis.append_timeout_ms + config.redis.command_timeout_ms;
+    let redis = !config.redis.url.is_empty();
+    if redis { Duration::from_millis(2 * tried) } else { Duration::ZERO }
+}
+
 fn conversation_limits(config: &Config) -> conversations::Limits {
     conversations::Limits {
         text_bytes: config.limits.text_bytes,
@@ -202,19 +212,6 @@ fn file_limits(config: &Config) -> FileLimits {
         types: config.limits.file_types.clone(),
         rate: config.limits.files,
         per_conversation: config.limits.conversation_files,
-    }
-}
-
-fn stream_limits(config: &Config) -> StreamLimits {
-    StreamLimits {
-        queue: config.stream.waiting,
-        queue_bytes: config.stream.waiting_bytes,
-        batch: config.stream.batch_events,
-        batch_bytes: config.stream.batch_bytes,
-        heads: config.stream.heads,
-        readers: config.stream.readers,
-        tail: config.stream.tail_commits,
-        max_bytes: config.stream.max_bytes,
     }
 }
 

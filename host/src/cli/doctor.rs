@@ -2,6 +2,7 @@
 //! knowing, `WRONG` has to be changed and makes the command fail.
 
 mod postgres;
+mod redis;
 
 use std::io::Write;
 use std::path::Path;
@@ -47,7 +48,11 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     report.line("clock", clock(&config.server.data_dir))?;
     report.line("open files", open_files(config.transport.connections as u64))?;
     report.line("exposure", exposure(&config))?;
-    report.line("acks", Ok(Good("survive power loss (embedded, synchronous=FULL)".into())))?;
+    match app::redis_config(&config) {
+        Some(settings) => self::redis::lines(&config, &settings, &mut report).await?,
+        None => report
+            .line("acks", Ok(Good("survive power loss (embedded, synchronous=FULL)".into())))?,
+    }
     if let StorageConfig::Postgres(settings) = app::storage_config(&config) {
         postgres::lines(&config, &settings, &mut report).await?;
     }

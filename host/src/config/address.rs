@@ -38,8 +38,26 @@ impl fmt::Debug for Address {
     }
 }
 
-/// The text with `***` for the password, before the `@` or as `password=`.
+/// The text with `***` for each password, before an `@` or as `password=`. There may be several addresses, with commas
+/// between them.
 pub(super) fn without_password(text: &str) -> String {
+    // A comma may also be in a password: only one that a scheme follows begins another address.
+    let next = |text: &str| {
+        let starts = text.match_indices(',').map(|(at, _)| at);
+        starts.into_iter().find(|at| {
+            let scheme = text[at + 1..].split("://").next().unwrap_or_default();
+            scheme.len() < text.len() - at - 1 && scheme.bytes().all(|b| b.is_ascii_alphabetic())
+        })
+    };
+    let (mut shown, mut rest) = (String::new(), text);
+    while let Some(at) = next(rest) {
+        shown = shown + &one(&rest[..at]) + ",";
+        rest = &rest[at + 1..];
+    }
+    shown + &one(rest)
+}
+
+fn one(text: &str) -> String {
     let (before, rest) = text.split_once("://").unwrap_or(("", text));
     let (place, query) = rest.split_once('?').map_or((rest, None), |(a, b)| (a, Some(b)));
     let place = match place.rsplit_once('@') {

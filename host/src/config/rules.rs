@@ -8,7 +8,7 @@ const ESCAPED: usize = 6;
 const AROUND_A_TEXT: usize = 1024;
 
 pub(super) fn check(config: &Config, reader: &mut Reader) {
-    let Config { transport, limits, stream, plugins, .. } = config;
+    let Config { transport, limits, stream, plugins, redis, .. } = config;
     let quiet =
         "something shorter than transport.idle_timeout: a quiet client is not a vanished one";
     for (key, ms) in [
@@ -17,6 +17,14 @@ pub(super) fn check(config: &Config, reader: &mut Reader) {
     ] {
         reader.rule([key, "transport.idle_timeout"], ms < transport.idle_timeout_ms, quiet);
     }
+    let archived = redis.url.is_empty() || !config.storage.url.is_empty();
+    let expected =
+        "a `postgres://` address in storage.url: Redis keeps only what is on its way there";
+    reader.rule(["redis.url", "storage.url"], archived, expected);
+    let tried = redis.append_timeout_ms > redis.command_timeout_ms;
+    let expected =
+        "something longer than redis.command_timeout, so that a lost answer is asked for again";
+    reader.rule(["redis.append_timeout", "redis.command_timeout"], tried, expected);
     let least = limits.text_bytes * ESCAPED + AROUND_A_TEXT;
     let expected = format!("at least {least}, so that the longest text fits a frame");
     let fits = transport.frame_bytes >= least;
@@ -29,6 +37,7 @@ pub(super) fn check(config: &Config, reader: &mut Reader) {
         ),
         ("stream.waiting", "stream.batch_events", stream.waiting >= stream.batch_events),
         ("stream.waiting_bytes", "stream.batch_bytes", stream.waiting_bytes >= stream.batch_bytes),
+        ("stream.waiting", "redis.batch_events", stream.waiting >= redis.batch_events),
         (
             "plugins.total_memory_mb",
             "plugins.instance_memory_mb",

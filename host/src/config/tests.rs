@@ -51,6 +51,8 @@ fn another(path: &str, default: &toml::Value) -> String {
         ("server.public_url", _) => "https://chat.example".into(),
         ("server.data_dir", _) => "2026".into(),
         ("storage.url", _) => "postgres://kefu:secret@db/kefu".into(),
+        ("redis.url", _) => "redis://:secret@r1,redis://:secret@r2".into(),
+        ("redis.prefix", _) => "other".into(),
         ("telemetry.log", _) => "debug".into(),
         ("telemetry.log_format", _) => "json".into(),
         ("limits.file_types", _) => r#"["image/png"]"#.into(),
@@ -68,12 +70,16 @@ fn another(path: &str, default: &toml::Value) -> String {
 
 #[test]
 fn every_key_can_be_set_by_environment_and_arrives() {
-    let usual = parse("", &[]).unwrap();
     for (path, default) in keys() {
         let variable = format!("KEFU__{}", path.replace('.', "__").to_uppercase());
         let value = another(&path, &default);
-        let set = parse(DOCUMENTED, &[(&variable, &value)]).unwrap();
-        assert_ne!(set, usual, "{variable}={value}");
+        // Redis makes no sense without PostgreSQL; the documented file keeps both here.
+        let storage = ("KEFU__STORAGE__URL", "postgres://kefu@db/kefu");
+        let with: Vec<_> = (path == "redis.url").then_some(storage).into_iter().collect();
+        let both = [with.as_slice(), &[(variable.as_str(), value.as_str())]].concat();
+        let set = parse(DOCUMENTED, &both);
+        let before = parse("", &with).unwrap();
+        assert_ne!(set.unwrap(), before, "{variable}={value}");
     }
 }
 
@@ -159,6 +165,10 @@ fn a_password_is_never_shown() {
         let printed = reader.asked().iter().find(|(key, _)| key == "storage.url").unwrap();
         assert_eq!(printed.1.as_str(), Some(shown));
     }
+    let members = "redis://:s3cret@r1:6379,rediss://kefu:s3c@r2";
+    let environment = [("KEFU__REDIS__URL", members), ("KEFU__STORAGE__URL", "postgres://db/kefu")];
+    let config = parse("", &environment).unwrap();
+    assert_eq!(config.redis.url.to_string(), "redis://:***@r1:6379,rediss://kefu:***@r2");
     for mistaken in ["mysql://kefu:s3cret@db/kefu", "kefu:s3cret@db"] {
         let told = parse("", &[("KEFU__STORAGE__URL", mistaken)]).unwrap_err().to_string();
         assert!(told.contains("KEFU__STORAGE__URL: storage.url: expected `postgres://"), "{told}");

@@ -2,7 +2,7 @@
 //! conversation was assigned to follows it. The node that made a change shows it to everyone by signals, which may be
 //! lost; an agent who never hears of a conversation would leave its visitor alone, so that is made good here.
 //!
-//! Where there is one node only, nothing of this runs.
+//! Where there is one node only, this ends at once.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -37,8 +37,10 @@ impl Conversations {
         self: &Arc<Self>,
         shutdown: CancellationToken,
     ) -> impl Future<Output = ()> + Send + 'static {
-        let (me, tail) = (Arc::clone(self), self.parts.stream.tail());
+        let me = Arc::clone(self);
+        let tail = (!self.parts.sessions.is_alone()).then(|| self.parts.stream.tail());
         async move {
+            let Some(tail) = tail else { return };
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = me.watch(tail) => tracing::error!("the stream's tail ended"),

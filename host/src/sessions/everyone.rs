@@ -96,6 +96,12 @@ impl Sessions {
         }
     }
 
+    /// Whether there are no other nodes, ever.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.signals.is_none()
+    }
+
     /// Tells the other nodes.
     fn wish(&self, wish: impl FnOnce() -> Wish) {
         let Some(signals) = &self.signals else { return };

@@ -74,7 +74,7 @@ impl Facts {
     ///
     /// # Errors
     /// The reason, for an operator.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), String> {
         let mut parts = self.version.split('.').map(|part| part.parse().unwrap_or(0));
         let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
         if version < OLDEST {
