@@ -5,6 +5,7 @@ mod body;
 mod listen;
 mod metered;
 mod parts;
+mod road;
 mod seams;
 mod shipped;
 
@@ -23,12 +24,15 @@ use crate::auth::FirstAdmin;
 use crate::config::Config;
 use crate::domain::refusal::Refusal;
 use crate::health::{self, Health};
+use crate::journal::JournalError;
 use crate::plugins::PluginError;
+use crate::spool::SpoolError;
 use crate::storage::StorageError;
 use crate::stream::{self, Stream};
 use crate::transport;
 use parts::Parts;
 pub(crate) use parts::storage_config;
+pub(crate) use road::journal_settings;
 pub(crate) use seams::redis_config;
 
 /// Why the server cannot start.
@@ -43,6 +47,10 @@ pub enum StartError {
     Stream(#[from] stream::OpenError),
     #[error("the stream in Redis needs its archive in PostgreSQL (storage.url)")]
     NoArchive,
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
     #[error(transparent)]
     Plugins(#[from] PluginError),
     #[error("{0}")]
@@ -87,8 +95,12 @@ impl App {
         let parts = Parts::open(&config, wrap).await?;
         shipped::install(&parts.plugins, &parts.storage).await?;
         let api = parts.api(&config);
-        let health =
-            Arc::new(Health { api: api.clone(), meters: parts.meters.clone(), ready: true.into() });
+        let health = Arc::new(Health {
+            api: api.clone(),
+            meters: parts.meters.clone(),
+            pipeline: parts.pipeline.clone(),
+            ready: true.into(),
+        });
         let (probes, promised) = health::routes(health.clone());
         let others = transport::routes(parts.transport.clone()).merge(probes);
         let router = api::routes(api.clone(), others, promised)

@@ -4,6 +4,7 @@
 mod agent;
 mod config;
 mod doctor;
+mod journal;
 mod link;
 mod migrate;
 mod plugin;
@@ -54,6 +55,9 @@ enum Command {
     /// Install, list, activate and roll back plugins.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
+    /// Write events to the journal's topic again.
+    #[command(subcommand)]
+    Journal(journal::Journal),
     /// Check the config, or show what is in force.
     #[command(subcommand)]
     Config(config::Command),
@@ -87,6 +91,7 @@ pub async fn run() -> anyhow::Result<()> {
         Command::Team(command) => team::run(command, config).await,
         Command::Site(command) => site::run(command, config).await,
         Command::Plugin(command) => plugin::run(command, config).await,
+        Command::Journal(command) => journal::run(command, config).await,
         Command::Doctor => doctor::run(config).await,
         Command::Config(_) | Command::Reference(_) => Ok(()),
     }

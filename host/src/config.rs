@@ -5,8 +5,10 @@
 //! A variable `KEFU__SECTION__KEY` overrides `section.key`. No part ever sees the whole.
 
 mod address;
+mod archive;
 mod auth;
 mod cluster;
+mod kafka;
 mod limits;
 mod plugins;
 mod reader;
@@ -15,6 +17,7 @@ mod routing;
 mod rules;
 mod server;
 mod sessions;
+mod spool;
 mod storage;
 mod stream;
 mod telemetry;
@@ -31,14 +34,17 @@ mod tests;
 
 pub use self::redis::Redis;
 pub use address::Address;
+pub use archive::Archive;
 pub use auth::Auth;
 pub use cluster::Cluster;
+pub use kafka::Kafka;
 pub use limits::Limits;
 pub use plugins::{Call, Plugins};
 pub use reader::{Problem, Problems};
 pub use routing::Routing;
 pub use server::{Network, Server};
 pub use sessions::Sessions;
+pub use spool::Spool;
 pub use storage::Storage;
 pub use stream::Stream;
 pub use telemetry::{LogFormat, Telemetry};
@@ -62,6 +68,9 @@ pub struct Config {
     pub stream: Stream,
     pub redis: Redis,
     pub cluster: Cluster,
+    pub kafka: Kafka,
+    pub spool: Spool,
+    pub archive: Archive,
     pub plugins: Plugins,
     pub telemetry: Telemetry,
 }
@@ -104,6 +113,9 @@ impl Config {
             stream: reader.section("stream", Stream::read),
             redis: reader.section("redis", Redis::read),
             cluster: reader.section("cluster", Cluster::read),
+            kafka: reader.section("kafka", Kafka::read),
+            spool: reader.section("spool", Spool::read),
+            archive: reader.section("archive", Archive::read),
             plugins: reader.section("plugins", Plugins::read),
             telemetry: reader.section("telemetry", Telemetry::read),
         }

@@ -14,6 +14,8 @@ use crate::api::contract::{Entry, Routes, Who, op};
 use crate::api::{self, Admin, Api, Failure};
 use crate::domain::agent::Status;
 use crate::domain::plugin::Point;
+use crate::pipeline::relay::Mode;
+use crate::pipeline::{Figures, Pipeline};
 use crate::plugins::{PointStats, Served, Times};
 use crate::telemetry::{Live, Meters};
 
@@ -23,6 +25,8 @@ pub struct Health {
     pub api: api::Shared,
     /// Counted figures.
     pub meters: Arc<Meters>,
+    /// What moves events on, where the stream does not keep them.
+    pub pipeline: Option<Arc<Pipeline>>,
     /// Cleared when the server begins to drain.
     pub ready: AtomicBool,
 }
@@ -71,7 +75,10 @@ async fn metrics(State(health): State<Arc<Health>>, request: Request) -> Result<
     if forwarded || !peer.is_some_and(|ip| ip.is_loopback()) {
         Admin::from_request_parts(&mut parts, &health.api).await?;
     }
-    let live = live(&health.api).await?;
+    let mut live = live(&health.api).await?;
+    if let Some(pipeline) = &health.pipeline {
+        live.extend(road(pipeline).await);
+    }
     let kind = (header::CONTENT_TYPE, "text/plain; version=0.0.4");
     Ok(([kind], health.meters.text(live)).into_response())
 }
@@ -116,6 +123,30 @@ fn plugin(point: Point, one: &Served) -> Vec<Live> {
     let Times { buckets, sum, count } = &one.times;
     let times = Live::histogram("kefu_plugin_call_duration_seconds", buckets, *sum, *count);
     calls.into_iter().chain([fuel]).chain(times.into_iter().map(named)).collect()
+}
+
+/// How far events are on their way to SQL.
+async fn road(pipeline: &Pipeline) -> Vec<Live> {
+    let all = pipeline.figures();
+    let sum = |of: fn(&Figures) -> u64| all.iter().map(of).sum::<u64>() as f64;
+    let modes = [("direct", Some(Mode::Direct)), ("spool", Some(Mode::Spool)), ("none", None)];
+    let mut live: Vec<_> = modes
+        .map(|(word, mode)| {
+            let many = all.iter().filter(|figures| figures.mode == mode).count();
+            Live::new("kefu_partitions", many as f64).with("mode", word)
+        })
+        .into();
+    let full = all.iter().any(|figures| figures.spool_full);
+    live.extend([
+        Live::new("kefu_partition_turns_total", sum(|figures| figures.turns)),
+        Live::new("kefu_journal_in_flight", sum(|figures| figures.on_the_way as u64)),
+        Live::new("kefu_spool_bytes", sum(|figures| figures.spooled)),
+        Live::new("kefu_spool_full", f64::from(u8::from(full))),
+        Live::new("kefu_archive_waiting", pipeline.waiting() as f64),
+    ]);
+    let lag = pipeline.lag().await;
+    live.extend(lag.map(|lag| Live::new("kefu_archive_lag_seconds", lag.as_secs_f64())));
+    live
 }
 
 /// The queues, and who is there to empty them.

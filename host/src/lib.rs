@@ -11,6 +11,8 @@ pub mod telemetry;
 // 2 seams
 pub mod storage;
 pub mod stream;
+pub mod journal;
+pub mod spool;
 pub mod presence;
 pub mod plugins;
 pub mod files;

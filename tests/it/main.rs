@@ -16,6 +16,7 @@ mod identity;
 mod postgres;
 mod replay;
 mod resume;
+mod road;
 mod start;
 mod stop;
 mod talk;

@@ -10,10 +10,12 @@ const LINES: usize = 500;
 const BANNED: [&str; 5] = ["util", "helper", "common", "manager", "misc"];
 
 /// A vendor's crate, and the only places in `host/src` where it is named.
-const VENDORS: [(&str, &[&str]); 13] = [
+const VENDORS: [(&str, &[&str]); 15] = [
     ("sqlx", &["storage/"]),
     ("rusqlite", &["stream/"]),
     ("redis", &["stream/redis/", "presence/redis/"]),
+    ("rdkafka", &["journal/kafka"]),
+    ("crc32c", &["spool/"]),
     ("wasmtime", &["plugins/"]),
     ("jsonschema", &["plugins/"]),
     ("prometheus", &["telemetry"]),

@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::StartError;
 use super::metered::Metered;
+use super::road;
 use super::seams::Seams;
 use crate::api::Api;
 use crate::auth::Auth;
@@ -17,7 +18,8 @@ use crate::config::{self, Config};
 use crate::conversations::{self, Conversations, FileLimits};
 use crate::files::Files;
 use crate::inspection::Inspection;
-use crate::pipeline::archive::Archive;
+use crate::pipeline::Pipeline;
+use crate::pipeline::closed::Closed;
 use crate::plugins::{Budgets, Plugins, PluginsConfig};
 use crate::presence::Presence;
 use crate::routing::{self, Routing};
@@ -41,7 +43,9 @@ pub(super) struct Parts {
     pub(super) conversations: Arc<Conversations>,
     pub(super) routing: Arc<Routing>,
     pub(super) inspection: Arc<Inspection>,
-    pub(super) archive: Arc<Archive>,
+    pub(super) closed: Arc<Closed>,
+    /// Where the stream does not keep its events.
+    pub(super) pipeline: Option<Arc<Pipeline>>,
     pub(super) transport: Arc<Transport>,
 }
 
@@ -53,13 +57,12 @@ impl Parts {
         let dir = data_dir(config)?;
         let clock = Clock::system();
         let meters = meters()?;
-        let Seams { stream, storage, signals } = Seams::open(config, dir, &clock).await?;
+        let Seams { stream, storage, signals, moving } = Seams::open(config, dir, &clock).await?;
         let stream: Arc<dyn Stream> =
             Arc::new(Metered { inner: wrap(stream), meters: meters.clone() });
         let presence = Presence::new(clock.clone(), config.sessions.grace_ms, signals.clone());
         let plugins = Plugins::open(storage.clone(), plugins_config(config), clock.clone()).await?;
-        let unusable = |why| StartError::DataDir { path: dir.join("files"), why };
-        let files = Arc::new(Files::open(dir).map_err(unusable)?);
+        let files = files(dir)?;
         let auth = Auth::open(storage.clone(), clock.clone(), config.auth.clone()).await?;
         let sessions =
             Sessions::new(stream.clone(), signals, clock.clone(), session_limits(config));
@@ -92,7 +95,8 @@ impl Parts {
             sessions.clone(),
             clock.clone(),
         );
-        let archive = Archive::new(storage.clone(), stream.clone(), inspection.clone());
+        let closed = Closed::new(storage.clone(), stream.clone(), inspection.clone());
+        let pipeline = road::open(config, moving, &closed, &clock).await?;
         let parts = transport::Parts {
             sessions: sessions.clone(),
             presence: presence.clone(),
@@ -115,7 +119,8 @@ impl Parts {
             conversations,
             routing,
             inspection,
-            archive,
+            closed,
+            pipeline,
             transport,
         })
     }
@@ -147,8 +152,13 @@ impl Parts {
         tasks.spawn(async move { presence.0.run(presence.1).await });
         let routing = (self.routing.clone(), shutdown());
         tasks.spawn(async move { routing.0.run(routing.1).await });
-        let archive = (self.archive.clone(), shutdown());
-        tasks.spawn(async move { archive.0.run(archive.1).await });
+        match &self.pipeline {
+            Some(pipeline) => drop(tasks.spawn(pipeline.clone().run(shutdown()))),
+            None => {
+                let closed = (self.closed.clone(), shutdown());
+                tasks.spawn(async move { closed.0.follow(closed.1).await });
+            }
+        }
         let inspection = (self.inspection.clone(), shutdown());
         tasks.spawn(async move { inspection.0.run(inspection.1).await });
         let sweep = (self.conversations.clone(), shutdown());
@@ -173,6 +183,11 @@ fn data_dir(config: &Config) -> Result<&Path, StartError> {
 fn meters() -> Result<Arc<Meters>, StartError> {
     let meters = Meters::new().map_err(|error| StartError::Telemetry(error.to_string()))?;
     Ok(Arc::new(meters))
+}
+
+fn files(dir: &Path) -> Result<Arc<Files>, StartError> {
+    let unusable = |why| StartError::DataDir { path: dir.join("files"), why };
+    Files::open(dir).map(Arc::new).map_err(unusable)
 }
 
 /// Which storage a config means.

@@ -8,8 +8,8 @@ use super::StartError;
 use super::parts::storage_config;
 use crate::config::Config;
 use crate::runtime::Clock;
-use crate::storage;
-use crate::stream::{self, RedisConfig, Signals, Stream, StreamLimits};
+use crate::storage::{self, Archived};
+use crate::stream::{self, Log, RedisConfig, Signals, Stream, StreamLimits};
 
 /// What was opened.
 pub(super) struct Seams {
@@ -17,6 +17,8 @@ pub(super) struct Seams {
     pub(super) storage: storage::Handle,
     /// The way to the other nodes; `None`: there are none.
     pub(super) signals: Option<Arc<Signals>>,
+    /// Where the stream does not keep its events: what has to move on, and where to.
+    pub(super) moving: Option<(Arc<dyn Log>, Archived)>,
 }
 
 impl Seams {
@@ -29,12 +31,13 @@ impl Seams {
             // The stream first: it locks the directory.
             let stream = stream::open(dir, clock.clone(), stream_limits(config))?;
             let storage = storage::open(&storage_config(config)).await?.storage;
-            return Ok(Self { stream, storage, signals: None });
+            return Ok(Self { stream, storage, signals: None, moving: None });
         };
         let storage::Opened { storage, archived } = storage::open(&storage_config(config)).await?;
         let archived = archived.ok_or(StartError::NoArchive)?;
-        let opened = stream::open_redis(redis, Arc::new(archived), clock.clone()).await?;
-        Ok(Self { stream: opened.stream, storage, signals: Some(opened.signals) })
+        let opened = stream::open_redis(redis, Arc::new(archived.clone()), clock.clone()).await?;
+        let moving = Some((opened.log, archived));
+        Ok(Self { stream: opened.stream, storage, signals: Some(opened.signals), moving })
     }
 }
 

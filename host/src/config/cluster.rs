@@ -7,10 +7,15 @@ use super::reader::Reader;
 pub struct Cluster {
     /// Into how many parts the stream and the journal are divided.
     pub partitions: u16,
+    /// How long the parts of a node that died are read by nobody, ms.
+    pub lease_ms: u64,
 }
 
 impl Cluster {
     pub(super) fn read(from: &mut Reader) -> Self {
-        Self { partitions: from.number("partitions", 16, 1..=1024) as u16 }
+        Self {
+            partitions: from.number("partitions", 16, 1..=1024) as u16,
+            lease_ms: from.duration("lease", "10s", ["1s", "5m"]),
+        }
     }
 }

@@ -21,6 +21,9 @@ pub(super) fn check(config: &Config, reader: &mut Reader) {
     let expected =
         "a `postgres://` address in storage.url: Redis keeps only what is on its way there";
     reader.rule(["redis.url", "storage.url"], archived, expected);
+    let streamed = config.kafka.brokers.is_empty() || !redis.url.is_empty();
+    let expected = "a `redis://` address in redis.url: only what is in Redis goes on to Kafka";
+    reader.rule(["kafka.brokers", "redis.url"], streamed, expected);
     let tried = redis.append_timeout_ms > redis.command_timeout_ms;
     let expected =
         "something longer than redis.command_timeout, so that a lost answer is asked for again";

@@ -53,6 +53,8 @@ fn another(path: &str, default: &toml::Value) -> String {
         ("storage.url", _) => "postgres://kefu:secret@db/kefu".into(),
         ("redis.url", _) => "redis://:secret@r1,redis://:secret@r2".into(),
         ("redis.prefix", _) => "other".into(),
+        ("kafka.brokers", _) => "kafka1:9092,kafka2:9092".into(),
+        ("kafka.topic", _) => "talks".into(),
         ("telemetry.log", _) => "debug".into(),
         ("telemetry.log_format", _) => "json".into(),
         ("limits.file_types", _) => r#"["image/png"]"#.into(),
@@ -71,16 +73,29 @@ fn another(path: &str, default: &toml::Value) -> String {
 #[test]
 fn every_key_can_be_set_by_environment_and_arrives() {
     for (path, default) in keys() {
+        let below =
+            [("KEFU__STORAGE__URL", "postgres://db/kefu"), ("KEFU__REDIS__URL", "redis://other")];
+        // What a key needs to make sense.
+        let below = match path.as_str() {
+            "redis.url" => &below[..1],
+            "kafka.brokers" => &below[..],
+            _ => &[],
+        };
+        let usual = parse("", below).unwrap();
         let variable = format!("KEFU__{}", path.replace('.', "__").to_uppercase());
         let value = another(&path, &default);
-        // Redis makes no sense without PostgreSQL; the documented file keeps both here.
-        let storage = ("KEFU__STORAGE__URL", "postgres://kefu@db/kefu");
-        let with: Vec<_> = (path == "redis.url").then_some(storage).into_iter().collect();
-        let both = [with.as_slice(), &[(variable.as_str(), value.as_str())]].concat();
-        let set = parse(DOCUMENTED, &both);
-        let before = parse("", &with).unwrap();
-        assert_ne!(set.unwrap(), before, "{variable}={value}");
+        let set = [below, &[(variable.as_str(), value.as_str())]].concat();
+        assert_ne!(parse(DOCUMENTED, &set).unwrap(), usual, "{variable}={value}");
     }
+}
+
+#[test]
+fn a_tier_needs_the_one_before_it() {
+    let found = parse("[redis]\nurl = \"redis://cache\"\n", &[]).unwrap_err();
+    assert_eq!(found.0[0].key, "redis.url");
+    let found = parse("[kafka]\nbrokers = \"kafka:9092\"\n", &[]).unwrap_err();
+    assert_eq!(found.0[0].key, "kafka.brokers");
+    assert!(parse("[kafka]\nbrokers = \"kafka\"\n", &[]).is_err(), "a port is needed");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::*;
 use crate::conversations::Ask;
 use crate::conversations::tests::world::{World, key};
-use crate::pipeline::archive::Archive;
+use crate::pipeline::closed::Closed;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_closed_conversation_gets_a_report() {
@@ -23,16 +23,13 @@ async fn every_closed_conversation_gets_a_report() {
         Arc::clone(&world.sessions),
         world.clock.clone(),
     );
-    let archive = Archive::new(
-        Arc::clone(&world.storage),
-        Arc::clone(&world.stream),
-        Arc::clone(&inspection),
-    );
+    let closed =
+        Closed::new(Arc::clone(&world.storage), Arc::clone(&world.stream), Arc::clone(&inspection));
     let shutdown = CancellationToken::new();
     let (one, two) = (shutdown.clone(), shutdown.clone());
     let inspecting = Arc::clone(&inspection);
     crate::runtime::spawn(async move { inspecting.run(one).await });
-    crate::runtime::spawn(async move { archive.run(two).await });
+    crate::runtime::spawn(async move { closed.follow(two).await });
     has_report(&world, before).await;
     world.service.ask(&li, after, key("c2"), Ask::Close).await.unwrap();
     has_report(&world, after).await;

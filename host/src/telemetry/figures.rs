@@ -66,7 +66,7 @@ const HTTP_TIME: Figure = figure(
 );
 
 /// Read when someone asks, in this order.
-const LIVE: [Figure; 17] = [
+const LIVE: [Figure; 24] = [
     figure("kefu_build_info", "gauge", &["version"], "1; the version is in the label."),
     figure(
         "kefu_sessions",
@@ -116,6 +116,28 @@ const LIVE: [Figure; 17] = [
         "histogram",
         &["point", "plugin", "generation"],
         "Time in a plugin's generation.",
+    ),
+    figure(
+        "kefu_partitions",
+        "gauge",
+        &["mode"],
+        "Partitions whose events this node moves on: direct (to Kafka), spool (Kafka is away), none (no journal).",
+    ),
+    figure(
+        "kefu_partition_turns_total",
+        "counter",
+        &[],
+        "Changes between direct and spool, of the partitions this node has.",
+    ),
+    figure("kefu_journal_in_flight", "gauge", &[], "Records on their way to Kafka."),
+    figure("kefu_spool_bytes", "gauge", &[], "Bytes on this node's disk that Kafka has not got."),
+    figure("kefu_spool_full", "gauge", &[], "1: the spool refuses, and events wait in the stream."),
+    figure("kefu_archive_waiting", "gauge", &[], "Events read and not yet written to SQL."),
+    figure(
+        "kefu_archive_lag_seconds",
+        "gauge",
+        &[],
+        "Age of the oldest event that SQL has not got, of the partitions this node has.",
     ),
     figure("process_resident_memory_bytes", "gauge", &[], "Memory in use (RSS)."),
     figure("process_open_fds", "gauge", &[], "Open files, sockets included."),

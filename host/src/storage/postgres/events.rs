@@ -43,8 +43,10 @@ pub enum Source {
     Log,
     /// The journal.
     Journal,
-    /// The spool.
-    Spool,
+    /// Where the logs stood when the journal was first turned on; written once.
+    Begin,
+    /// The lease of the last owner.
+    Owner,
 }
 
 impl Source {
@@ -52,7 +54,8 @@ impl Source {
         match self {
             Self::Log => "log",
             Self::Journal => "journal",
-            Self::Spool => "spool",
+            Self::Begin => "begin",
+            Self::Owner => "owner",
         }
     }
 }
@@ -145,6 +148,21 @@ impl Archived {
         )
         .bind(signed(conversation.get()))
         .bind(signed(after))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        self.sql.all(rows, |row| Ok(Arc::new(Record::read(row)?.event()?))).await
+    }
+
+    /// Events with `from <= at < until`, at most `limit`, by time and, within a conversation, by number.
+    ///
+    /// # Errors
+    /// As [`Self::events`].
+    pub async fn span(&self, from: Millis, until: Millis, limit: usize) -> Stored<Vec<Arc<Event>>> {
+        let rows = query(
+            "SELECT conversation, seq, at, sender_kind, sender, key, format, body FROM events
+             WHERE at >= $1 AND at < $2 ORDER BY at, conversation, seq LIMIT $3",
+        )
+        .bind(signed(from))
+        .bind(signed(until))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX));
         self.sql.all(rows, |row| Ok(Arc::new(Record::read(row)?.event()?))).await
     }

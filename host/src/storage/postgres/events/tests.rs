@@ -143,7 +143,7 @@ async fn positions_commit_with_the_rows() {
     let log = archived.positions(Source::Log).await.unwrap();
     assert_eq!(log, [(3, "1-7".to_owned()), (4, "2-0".to_owned())]);
     assert_eq!(archived.positions(Source::Journal).await.unwrap(), [(3, "88".to_owned())]);
-    assert!(archived.positions(Source::Spool).await.unwrap().is_empty());
+    assert!(archived.positions(Source::Begin).await.unwrap().is_empty());
     query("ALTER TABLE archive_positions ADD CHECK (position <> 'bad')")
         .execute(&sql.pool)
         .await
@@ -203,5 +203,27 @@ async fn large_batches_are_written_and_repeated() {
         }
     }
     assert_eq!(count(&sql, "events").await, 20_000);
+    schema.drop().await;
+}
+
+#[tokio::test]
+async fn a_span_of_time_is_read_in_order() {
+    let Some((schema, archived, _)) = opened().await else { return };
+    let now = Clock::system().now();
+    let all = [
+        said(2, 1, now, "a"),
+        said(1, 1, now, "b"),
+        said(1, 2, now, "c"),
+        said(2, 2, now + 1, "d"),
+    ];
+    archived.write(&all, &[]).await.unwrap();
+    let texts = async |from, until, limit| {
+        let read = archived.span(from, until, limit).await.unwrap();
+        read.iter().map(|event| (event.conversation.get(), event.seq)).collect::<Vec<_>>()
+    };
+    assert_eq!(texts(now, now + 2, 9).await, [(1, 1), (1, 2), (2, 1), (2, 2)]);
+    assert_eq!(texts(now, now + 1, 9).await, [(1, 1), (1, 2), (2, 1)]);
+    assert_eq!(texts(now, now + 2, 2).await, [(1, 1), (1, 2)]);
+    assert_eq!(texts(now + 2, now + 9, 9).await, []);
     schema.drop().await;
 }
