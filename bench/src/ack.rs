@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::cluster::Place;
 use crate::figures::{Figures, histogram};
 use crate::link::{self, Link};
 
@@ -29,6 +30,26 @@ pub(crate) struct Args {
     /// Visitors, each with a conversation of its own.
     #[arg(long, default_value_t = 100)]
     visitors: u64,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// When and how fast messages leave.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// Intended times count from here.
+    pub(crate) start: Instant,
+    /// Messages per second in all.
+    pub(crate) rate: u64,
+    /// For so long.
+    pub(crate) lasting: Duration,
+}
+
+impl Pace {
+    /// Begins in a moment.
+    pub(crate) fn soon(rate: u64, lasting: Duration) -> Self {
+        Self { start: Instant::now() + Duration::from_millis(100), rate, lasting }
+    }
 }
 
 /// What was measured.
@@ -41,12 +62,14 @@ pub(crate) struct Measured {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    let setup = Setup::default().unlimited();
+    let (setup, _servers) = args.place.setup(Setup::default().unlimited())?;
     let server = Server::start(setup).await?;
     let links = links(&server, args.visitors).await?;
     let mut figures = Figures::begin("ack");
-    let measured = load(links, args.rate, Duration::from_secs(args.seconds)).await?;
+    let pace = Pace::soon(args.rate, Duration::from_secs(args.seconds));
+    let measured = load(links, pace).await?;
     figures.until_here();
+    figures.add("place", args.place.word());
     figures.add("rate", args.rate);
     report(&mut figures, "ack", &measured);
     figures.print()
@@ -83,10 +106,8 @@ pub(crate) async fn links(server: &Server, count: u64) -> anyhow::Result<Vec<(Li
 /// Sends `rate` messages a second over all links for a while.
 pub(crate) async fn load(
     links: Vec<(Link, String)>,
-    rate: u64,
-    lasting: Duration,
+    Pace { start, rate, lasting }: Pace,
 ) -> anyhow::Result<Measured> {
-    let start = Instant::now() + Duration::from_millis(100);
     let step = Duration::from_nanos(1_000_000_000 * links.len() as u64 / rate.max(1));
     let each = (lasting.as_nanos() / step.as_nanos().max(1)) as u64;
     let mut running = JoinSet::new();
@@ -95,8 +116,8 @@ pub(crate) async fn load(
         let (sink, stream) = link.split();
         let begin = start + step * number / all;
         let end = begin + lasting + Duration::from_secs(5);
-        let sending = sender(sink, conversation, (begin, step, each));
-        let receiving = receiver(stream, begin, (each, end));
+        let sending = sender(sink, conversation, (start, begin, step, each));
+        let receiving = receiver(stream, start, (each, end));
         running.spawn(async move {
             let sending = kefu::runtime::spawn(sending);
             let received = receiving.await?;
@@ -118,11 +139,11 @@ pub(crate) async fn load(
 
 type Sink = SplitSink<Link, Message>;
 
-/// Sends at the intended times; the key says which it was.
+/// Sends at the intended times; key and text say which it was, in nanoseconds after the start.
 async fn sender(
     mut sink: Sink,
     conversation: String,
-    (begin, step, count): (Instant, Duration, u64),
+    (start, begin, step, count): (Instant, Instant, Duration, u64),
 ) -> anyhow::Result<(Sink, Histogram<u64>)> {
     let mut lag = histogram()?;
     let mut next = 0;
@@ -132,13 +153,13 @@ async fn sender(
         let now = Instant::now();
         // All that is due leaves in one write, each with its own intended time.
         while next < count && begin + step * next as u32 <= now {
-            let after = step * next as u32;
-            lag.saturating_record((now - (begin + after)).as_nanos() as u64);
+            let intended = begin + step * next as u32;
+            lag.saturating_record((now - intended).as_nanos() as u64);
+            let after = (intended - start).as_nanos();
             let frame = format!(
-                "{{\"type\":\"send\",\"conversation\":\"{conversation}\",\"key\":\"{}\",\
-                 \"text\":\"message {next}, a line of about one hundred bytes as people write \
-                 them when they ask something\"}}",
-                after.as_nanos()
+                "{{\"type\":\"send\",\"conversation\":\"{conversation}\",\"key\":\"{after}\",\
+                 \"text\":\"@{after} a line of about one hundred bytes as people write them when \
+                 they ask something\"}}"
             );
             sink.feed(Message::Text(frame.into())).await?;
             next += 1;
@@ -151,7 +172,7 @@ async fn sender(
 /// Counts acks until all are there or the time is over.
 async fn receiver(
     mut stream: SplitStream<Link>,
-    begin: Instant,
+    start: Instant,
     (count, end): (u64, Instant),
 ) -> anyhow::Result<(Histogram<u64>, u64)> {
     let mut latency = histogram()?;
@@ -162,7 +183,7 @@ async fn receiver(
         match link::field(&text, "type") {
             Some("ack") => {
                 let after = link::field(&text, "key").and_then(|key| key.parse().ok());
-                let intended = begin + Duration::from_nanos(after.unwrap_or_default());
+                let intended = start + Duration::from_nanos(after.unwrap_or_default());
                 latency.saturating_record(intended.elapsed().as_nanos() as u64);
             }
             Some("error") => errors += 1,

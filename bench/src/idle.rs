@@ -13,6 +13,7 @@ use kefu_tests::server::{Server, Setup};
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::cluster::Place;
 use crate::figures::{Figures, say};
 use crate::link::{self, Link};
 
@@ -24,11 +25,13 @@ pub(crate) struct Args {
     /// Connecting at the same time.
     #[arg(long, default_value_t = 32)]
     at_once: usize,
+    #[command(flatten)]
+    place: Place,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let setup = Setup { wide: true, ..Setup::default() }.unlimited();
-    let setup = setup.with("MIMALLOC_PURGE_DELAY", "0");
+    let (setup, _servers) = args.place.setup(setup.with("MIMALLOC_PURGE_DELAY", "0"))?;
     let server = Server::start(setup).await?;
     let pid = server.pid().context("no server")?;
     let held = Arc::new(AtomicUsize::new(0));
@@ -43,6 +46,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     tokio::time::sleep(Duration::from_secs(25)).await;
     let after = anon_bytes(pid)?;
     let alive = held.load(Ordering::Relaxed);
+    figures.add("place", args.place.word());
     figures.add("connections", alive);
     figures.add("rss_anon_before_bytes", before);
     figures.add("rss_anon_after_bytes", after);

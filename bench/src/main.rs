@@ -2,12 +2,15 @@
 //! and as its last line one JSON object. See DESIGN §8 for the rules it keeps.
 
 mod ack;
+mod cluster;
+mod drain;
 mod figures;
 mod filter;
 mod idle;
 mod link;
 mod policy;
 mod replay;
+mod road;
 mod swap;
 
 use clap::{Parser, Subcommand};
@@ -31,6 +34,10 @@ enum Command {
     Idle(idle::Args),
     /// Durable send to ack, open loop.
     Ack(ack::Args),
+    /// The whole road: Redis, Kafka, PostgreSQL.
+    Road(road::Args),
+    /// What PostgreSQL missed while it was away.
+    Drain(drain::Args),
     /// Plugin swaps under load.
     Swap(swap::Args),
     /// One policy call with 50 and with 1,000 candidates.
@@ -45,6 +52,8 @@ async fn main() -> anyhow::Result<()> {
         Command::Replay(args) => replay::run(args).await,
         Command::Idle(args) => idle::run(args).await,
         Command::Ack(args) => ack::run(args).await,
+        Command::Road(args) => road::run(args).await,
+        Command::Drain(args) => drain::run(args).await,
         Command::Swap(args) => swap::run(args).await,
         Command::Policy(args) => policy::run(args).await,
         Command::Filter(args) => filter::run(args).await,

@@ -9,7 +9,8 @@ use kefu_tests::http::Ask;
 use kefu_tests::server::{Server, Setup};
 use serde_json::json;
 
-use crate::ack;
+use crate::ack::{self, Pace};
+use crate::cluster::Place;
 use crate::figures::Figures;
 
 #[derive(Debug, clap::Args)]
@@ -23,12 +24,15 @@ pub(crate) struct Args {
     /// The filter's component; `cargo xtask plugins` builds it.
     #[arg(long, default_value = "target/plugins/message-filter.wasm")]
     component: PathBuf,
+    #[command(flatten)]
+    place: Place,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let component = std::fs::read(&args.component)
         .with_context(|| format!("{} (cargo xtask plugins)", args.component.display()))?;
-    let server = Server::start(Setup::default().unlimited()).await?;
+    let (setup, _servers) = args.place.setup(Setup::default().unlimited())?;
+    let server = Server::start(setup).await?;
     let token = server.agent_token("admin").await?;
     let mut ids = Vec::new();
     for version in ["0.0.1", "0.0.2"] {
@@ -39,11 +43,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         let answer = server.asks(ask.header("content-type", "application/wasm")).await?.ok()?;
         ids.push(answer.json["generation"]["id"].as_str().context("no id")?.to_owned());
     }
-    let calm = ack::load(ack::links(&server, 50).await?, args.rate, Duration::from_secs(5)).await?;
+    let links = ack::links(&server, 50).await?;
+    let calm = ack::load(links, Pace::soon(args.rate, Duration::from_secs(5))).await?;
     let links = ack::links(&server, 50).await?;
     let mut figures = Figures::begin("swap");
     let lasting = Duration::from_millis(u64::from(args.swaps) * 300 + 1000);
-    let load = kefu::runtime::spawn(ack::load(links, args.rate, lasting));
+    let load = kefu::runtime::spawn(ack::load(links, Pace::soon(args.rate, lasting)));
+    figures.add("place", args.place.word());
     let mut refused = 0_u32;
     for swap in 0..args.swaps {
         tokio::time::sleep(Duration::from_millis(300)).await;

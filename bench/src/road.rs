@@ -1,0 +1,176 @@
+//! `road`: the whole road, open loop — visitors speak, agents hear them, and behind them events move from Redis over Kafka
+//! to PostgreSQL. Sustained is the rate at which SQL gets rows, and only if the backlog does not grow meanwhile.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use hdrhistogram::Histogram;
+use kefu_tests::server::{Server, Setup};
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+
+use crate::ack::{self, Pace};
+use crate::cluster::{Servers, Shape};
+use crate::figures::{Figures, histogram};
+use crate::link::{self, Link};
+
+/// Agents, each with an equal share of the conversations.
+const AGENTS: u16 = 10;
+/// The first seconds, in which connections and caches get warm, do not count for the backlog.
+const WARM: Duration = Duration::from_secs(5);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Messages per second in all.
+    #[arg(long, default_value_t = 10_000)]
+    rate: u64,
+    /// Seconds.
+    #[arg(long, default_value_t = 30)]
+    seconds: u64,
+    /// Visitors, each in a conversation with an agent.
+    #[arg(long, default_value_t = 100)]
+    visitors: u64,
+    #[command(flatten)]
+    shape: Shape,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    let servers = Servers::start(&args.shape)?;
+    let (server, agents, links) = talks(&servers, args.visitors).await?;
+    let begun = servers.archived()?;
+    let pace = Pace {
+        start: Instant::now() + Duration::from_millis(200),
+        rate: args.rate,
+        lasting: Duration::from_secs(args.seconds),
+    };
+    let end = pace.start + pace.lasting;
+    let mut listening = JoinSet::new();
+    for agent in agents {
+        listening.spawn(hears(agent, pace.start, end + Duration::from_secs(5)));
+    }
+    let mut figures = Figures::begin("road");
+    let stages = Stages::now();
+    let load = kefu::runtime::spawn(ack::load(links, pace));
+    let seen = |at: Instant, sofar: u64| {
+        let sent = args.rate * (at - pace.start).as_millis() as u64 / 1000;
+        (at, sofar - begun, sent.saturating_sub(sofar - begun))
+    };
+    sleep_until(pace.start + WARM).await;
+    let warm = seen(Instant::now(), servers.archived()?);
+    sleep_until(end).await;
+    let last = seen(Instant::now(), servers.archived()?);
+    let spent = stages.since();
+    figures.until_here();
+    let measured = load.await??;
+    let mut delivered = histogram()?;
+    while let Some(one) = listening.join_next().await {
+        delivered.add(one??)?;
+    }
+    figures.add("rate", args.rate);
+    figures.add("appendfsync", args.shape.appendfsync.as_str());
+    figures.add("journal", if servers.kafka.is_some() { "kafka" } else { "none" });
+    ack::report(&mut figures, "ack", &measured);
+    figures.times("deliver", "ms", &delivered);
+    figures.add("heard", delivered.len());
+    let sustained = (last.1 - warm.1) as f64 / (last.0 - warm.0).as_secs_f64();
+    figures.add("sustained_msg_per_s", sustained.round());
+    figures.add("backlog_warm", warm.2);
+    figures.add("backlog_end", last.2);
+    for (stage, ticks) in spent {
+        let micros = ticks as f64 * 10_000.0 / measured.acked.max(1) as f64;
+        figures.add(&format!("{stage}_cpu_us_per_msg"), (micros * 10.0).round() / 10.0);
+    }
+    if delivered.len() < measured.acked {
+        figures.void("not everything was heard");
+    }
+    if last.2 > warm.2 + args.rate {
+        figures.void("the backlog grew by more than a second's messages");
+    }
+    drop(server);
+    figures.print()
+}
+
+type Talks = (Server, Vec<Link>, Vec<(Link, String)>);
+
+/// A server, its agents, and visitors who each have been given to one of them.
+pub(crate) async fn talks(servers: &Servers, visitors: u64) -> anyhow::Result<Talks> {
+    let share = visitors.div_ceil(u64::from(AGENTS)).try_into()?;
+    let setup = Setup { agents: AGENTS, capacity: share, ..Setup::default() }.unlimited();
+    let server = Server::start(servers.setup(setup)).await?;
+    let mut agents = Vec::new();
+    for number in 1..=AGENTS {
+        let token = server.agent_token(&format!("agent{number}")).await?;
+        let mut agent = link::open(server.address, &token, 16 << 10).await?;
+        link::send(&mut agent, &json!({ "type": "status", "status": "online" })).await?;
+        link::hears(&mut agent, "me").await?;
+        agents.push(agent);
+    }
+    let mut links = ack::links(&server, visitors).await?;
+    for (link, _) in &mut links {
+        while link::hears(link, "event").await?["event"]["type"] != "assigned" {}
+    }
+    Ok((server, agents, links))
+}
+
+/// What an agent hears, until the end: the time since each message was meant to leave.
+pub(crate) async fn hears(
+    mut agent: Link,
+    start: Instant,
+    end: Instant,
+) -> anyhow::Result<Histogram<u64>> {
+    let mut latency = histogram()?;
+    while let Ok(Some(message)) = timeout_at(end, agent.next()).await {
+        let Message::Text(text) = message? else { continue };
+        if let Some(after) = intended(&text) {
+            let nanos = (start + Duration::from_nanos(after)).elapsed().as_nanos();
+            latency.saturating_record(nanos as u64);
+        } else if link::field(&text, "type") == Some("ping") {
+            agent.send(Message::Text(r#"{"type":"pong"}"#.into())).await?;
+        }
+    }
+    Ok(latency)
+}
+
+/// When a message was meant to leave, in nanoseconds after the start.
+fn intended(text: &Utf8Bytes) -> Option<u64> {
+    let after = link::field(text, "text")?.strip_prefix('@')?;
+    after.split(' ').next()?.parse().ok()
+}
+
+/// Processor time of every program on the road, by the name of its processes.
+struct Stages(Vec<(&'static str, u64)>);
+
+impl Stages {
+    fn now() -> Self {
+        let programs = [
+            ("kefu", "kefu"),
+            ("redis", "redis-server"),
+            ("kafka", "java"),
+            ("postgres", "postgres"),
+            ("generator", "kefu-bench"),
+        ];
+        Self(programs.map(|(stage, program)| (stage, ticks(program))).into())
+    }
+
+    /// Hundredths of a second spent since, per stage.
+    fn since(&self) -> Vec<(&'static str, u64)> {
+        let now = Self::now().0.into_iter().zip(&self.0);
+        now.map(|((stage, now), (_, then))| (stage, now.saturating_sub(*then))).collect()
+    }
+}
+
+/// User and system time of all processes of a name, in ticks of 10 ms (proc(5), fields 14 and 15).
+fn ticks(program: &str) -> u64 {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes
+        .filter_map(|process| std::fs::read_to_string(process.path().join("stat")).ok())
+        .filter_map(|stat| {
+            let (head, rest) = stat.rsplit_once(')')?;
+            let named = head.split_once('(')?.1 == program;
+            let fields = rest.split_whitespace().skip(11).take(2);
+            named.then(|| fields.flat_map(str::parse::<u64>).sum::<u64>())
+        })
+        .sum()
+}
