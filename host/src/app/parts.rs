@@ -55,8 +55,7 @@ impl Parts {
         wrap: impl FnOnce(Arc<dyn Stream>) -> Arc<dyn Stream>,
     ) -> Result<Self, StartError> {
         let dir = data_dir(config)?;
-        let clock = Clock::system();
-        let meters = meters()?;
+        let (clock, meters) = (Clock::system(), meters()?);
         let Seams { stream, storage, signals, moving } = Seams::open(config, dir, &clock).await?;
         let stream: Arc<dyn Stream> =
             Arc::new(Metered { inner: wrap(stream), meters: meters.clone() });
@@ -178,11 +177,6 @@ fn data_dir(config: &Config) -> Result<&Path, StartError> {
     let dir = &config.server.data_dir;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map(|()| dir.as_path()).map_err(|why| StartError::DataDir { path: dir.clone(), why })
-}
-
-fn meters() -> Result<Arc<Meters>, StartError> {
-    let meters = Meters::new().map_err(|error| StartError::Telemetry(error.to_string()))?;
-    Ok(Arc::new(meters))
 }
 
 fn files(dir: &Path) -> Result<Arc<Files>, StartError> {
