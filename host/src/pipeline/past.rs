@@ -20,16 +20,22 @@ pub(super) struct Past {
     from: Millis,
     until: Millis,
     window: Millis,
+    /// Nothing was read yet: years of silence may come first.
+    is_new: bool,
 }
 
 impl Past {
     /// Events with `from <= at <= until`.
     pub(super) fn new(archived: Archived, from: Millis, until: Millis) -> Self {
-        Self { archived, from, until, window: WINDOW_MS }
+        Self { archived, from, until, window: WINDOW_MS, is_new: true }
     }
 
     /// The next page, possibly empty; `None` when all were given.
     pub(super) async fn next(&mut self) -> Stored<Option<Vec<Arc<Event>>>> {
+        if self.is_new {
+            let Some(first) = self.archived.first(self.from).await? else { return Ok(None) };
+            (self.from, self.is_new) = (first, false);
+        }
         while self.from <= self.until {
             let end = (self.from + self.window).min(self.until + 1);
             let page = self.archived.span(self.from, end, PAGE).await?;

@@ -16,6 +16,8 @@ pub(super) struct Road {
     pub(super) begin: LogPosition,
     /// The epoch of the owner before; 0: none is known.
     pub(super) before: u64,
+    /// Up to where SQL had the log when this node took the partition.
+    pub(super) taken: LogPosition,
     /// `None` without a journal: the archive then reads the log.
     pub(super) mode: watch::Sender<Option<Mode>>,
     /// The relay has read more of the log: the stream wakes one reader only.
@@ -63,6 +65,7 @@ impl Road {
             partition,
             begin,
             before,
+            taken: committed,
             mode: watch::Sender::new(mode),
             appended: Notify::new(),
             gate: tokio::sync::Mutex::new(Gate::new(committed, next)),

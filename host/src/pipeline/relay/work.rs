@@ -86,7 +86,8 @@ impl<'a> Work<'a> {
         let (partition, epoch) = (road.partition, tenure.epoch());
         let spool = relay.spool.clone();
         let mut queue = blocking(move || spool.queue(partition)).await??;
-        let committed = road.facts().committed;
+        // As it was before anything of this tenure: what came since is still in the log.
+        let committed = road.taken;
         let journalled = match ask(&relay.journal, partition, road.before).await {
             Ok(end) => Some(plan::journalled(end, road.begin, committed)),
             Err(error) => {

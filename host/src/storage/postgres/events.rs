@@ -152,6 +152,16 @@ impl Archived {
         self.sql.all(rows, |row| Ok(Arc::new(Record::read(row)?.event()?))).await
     }
 
+    /// The time of the first event at or after `from`. Looks through all of them.
+    ///
+    /// # Errors
+    /// As [`Self::events`].
+    pub async fn first(&self, from: Millis) -> Stored<Option<Millis>> {
+        let first = query("SELECT min(at) AS at FROM events WHERE at >= $1 HAVING count(*) > 0");
+        let read = |row: &_| Columns::new("event", row).number("at");
+        self.sql.one(first.bind(signed(from)), read).await
+    }
+
     /// Events with `from <= at < until`, at most `limit`, by time and, within a conversation, by number.
     ///
     /// # Errors

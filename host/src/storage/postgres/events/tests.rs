@@ -225,5 +225,8 @@ async fn a_span_of_time_is_read_in_order() {
     assert_eq!(texts(now, now + 1, 9).await, [(1, 1), (1, 2), (2, 1)]);
     assert_eq!(texts(now, now + 2, 2).await, [(1, 1), (1, 2)]);
     assert_eq!(texts(now + 2, now + 9, 9).await, []);
+    assert_eq!(archived.first(0).await.unwrap(), Some(now));
+    assert_eq!(archived.first(now + 1).await.unwrap(), Some(now + 1));
+    assert_eq!(archived.first(now + 2).await.unwrap(), None);
     schema.drop().await;
 }
