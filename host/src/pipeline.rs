@@ -8,8 +8,8 @@
 //!                     └──┘                                                        └ it ran out, someone has it, shutdown
 //! ```
 //!
-//! A node that has less takes sooner ([`pause`]), so that nodes that start together share about evenly. Whoever has to
-//! stop stops by itself: a [`Tenure`] ends when its time is over, whether or not anyone could be asked.
+//! A node that has less takes sooner (`pause`), so that nodes that start together share about evenly. Whoever has to
+//! stop stops by itself: a `Tenure` ends when its time is over, whether or not anyone could be asked.
 
 pub mod archive;
 pub mod closed;
