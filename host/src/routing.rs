@@ -9,9 +9,9 @@
 //! ```
 //! A pass walks the queue in order and decides for each conversation that somebody qualifies for;
 //! one that nobody qualifies for blocks nobody behind it. It never polls: without a change there is
-//! no pass. Timers are the retry after an outage, the next relaxation and, where there are other nodes,
-//! the look for what one of them stored and did not live to tell. It scores nothing itself: that is the
-//! policy, or the built-in fall-back in `domain::routing`.
+//! no pass. The timers are the retry after an outage, the next relaxation and, where there are other
+//! nodes, the look for what one of them stored and did not live to tell. It scores nothing itself:
+//! that is the policy, or the built-in fall-back in `domain::routing`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -207,29 +207,25 @@ impl Routing {
         }
     }
 
-    /// Waits for a change or a relaxation; `false` when instead it is time to look for what another node
-    /// left untold.
-    async fn woken(&self, since: Moment) -> bool {
-        let woken = async {
-            tokio::select! {
-                () = self.conversations.routing_woken() => {}
-                () = self.relaxation(since) => {}
-            }
-        };
-        match self.conversations.left_by_others() {
-            None => woken.await,
-            Some(age) => return tokio::time::timeout(age, woken).await.is_ok(),
-        }
-        true
+    /// When to look for what another node left untold; never where there is no other.
+    fn look(&self) -> Option<Instant> {
+        self.conversations.left_by_others().map(|age| Instant::now() + age)
     }
 
     async fn work(&self) {
         // From before the pass: what relaxes while it runs may have been looked at too early.
         let mut begun = self.moment();
+        let mut look = self.look();
         loop {
-            let woken = self.woken(begun).await;
+            let woken = tokio::select! {
+                () = self.conversations.routing_woken() => true,
+                () = self.relaxation(begun) => true,
+                () = sleep_until(look.unwrap_or_else(Instant::now)), if look.is_some() => false,
+            };
             if woken {
                 begun = self.moment();
+            } else {
+                look = self.look();
             }
             let done = async {
                 if self.conversations.is_unsettled() || !woken {
