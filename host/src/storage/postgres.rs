@@ -5,8 +5,7 @@
 //! was given up is [`StorageError::Unavailable`]: it may have been done or not, as after a crash.
 //!
 //! Every connection is tried before it is lent and after it came back, so that a restarted server costs nobody an error.
-//! sqlx 0.9.0 does not set `TCP_NODELAY` (mended there, not released): harmless here, since each request is one write
-//! and waits for its answer (`no_request_waits_for_nagle` holds that).
+//! sqlx 0.9.0 does not set `TCP_NODELAY` (mended there, not released); what that costs a large batch over TLS is not measured.
 
 mod conversations;
 mod events;
