@@ -143,5 +143,9 @@ async fn rollback(
     _: Admin,
     Place(point): Place<Point>,
 ) -> Answer<Json<OneGeneration>> {
-    Ok(Json(OneGeneration { generation: api.plugins.rollback(point).await? }))
+    let generation = api.plugins.rollback(point).await.map_err(|refused| match refused {
+        Refused::NotFound => Failure(Refusal::NotFound("generation before this one")),
+        other => other.into(),
+    })?;
+    Ok(Json(OneGeneration { generation }))
 }

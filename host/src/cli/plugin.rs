@@ -61,7 +61,8 @@ pub(super) async fn run(command: Plugin, config: Config) -> anyhow::Result<()> {
         }
         Plugin::Rollback { point } => {
             let path = format!("/v1/plugins/points/{point}/rollback");
-            let answer = link.post(&path, &Value::Null).await?;
+            let answer = link.post(&path, &Value::Null).await;
+            let answer = answer.with_context(|| format!("{point} is not rolled back"))?;
             say(&format!("{point} is served by {}", shown(&answer["generation"])))?;
         }
     }
@@ -82,7 +83,8 @@ async fn install(link: &mut Link, new: Install) -> anyhow::Result<()> {
     let query = [("name", &name), ("version", &new.version), ("config", &config)]
         .map(|(key, value)| format!("{key}={}", escaped(value)))
         .join("&");
-    let answer = link.post_bytes(&format!("/v1/plugins?{query}"), component).await?;
+    let answer = link.post_bytes(&format!("/v1/plugins?{query}"), component).await;
+    let answer = answer.with_context(|| format!("{} is not installed", new.file.display()))?;
     let generation = &answer["generation"];
     say(&format!("admitted as {}", shown(generation)))?;
     if new.activate {
@@ -106,7 +108,12 @@ async fn list(link: &mut Link) -> anyhow::Result<()> {
 
 /// The id of a generation given as id or `point/number`.
 async fn find(link: &mut Link, given: &str) -> anyhow::Result<String> {
-    let Some((point, number)) = given.split_once('/') else { return Ok(given.to_owned()) };
+    let Some((point, number)) = given.split_once('/') else {
+        if given.parse::<u64>().is_err() {
+            bail!("`{given}`: neither an id nor a point and number as routing/3");
+        }
+        return Ok(given.to_owned());
+    };
     let answer = link.get("/v1/plugins").await?;
     let all = answer["generations"].as_array().context("the server named no generations")?;
     let number: u32 = number.parse().with_context(|| format!("`{given}`: not a number"))?;

@@ -66,7 +66,9 @@ pub(super) async fn run(command: Site, config: Config) -> anyhow::Result<()> {
             let answer = link.get("/v1/sites").await?;
             for site in answer["sites"].as_array().into_iter().flatten() {
                 let (id, key, name) = (text(&site["id"]), text(&site["key"]), text(&site["name"]));
-                say(&format!("{id}  {key}  {name}  {}", site["origins"]))?;
+                let origins = site["origins"].as_array().map(Vec::as_slice).unwrap_or_default();
+                let origins = origins.iter().map(text).collect::<Vec<_>>().join(" ");
+                say(&format!("{id}  {key}  {name}  {origins}"))?;
             }
         }
         Site::Secret(Secret { key, rotate }) => {

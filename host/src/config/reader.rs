@@ -19,7 +19,7 @@ const NO_SECTION: &str = "no such section";
 pub struct Problem {
     /// The file, or the environment variable.
     pub place: String,
-    /// `section.key`.
+    /// `section.key`; empty when it is the whole file.
     pub key: String,
     /// What should be there.
     pub expected: String,
@@ -48,7 +48,10 @@ impl fmt::Display for Problems {
                 true => expected.clone(),
                 false => format!("expected {expected}"),
             };
-            write!(f, "\n  {place}: {key}: {expected}")?;
+            match key.is_empty() {
+                true => write!(f, "\n  {place}: {expected}")?,
+                false => write!(f, "\n  {place}: {key}: {expected}")?,
+            }
         }
         Ok(())
     }
