@@ -2,6 +2,7 @@
 //! to stop and then drains: no new work, goodbyes, what was accepted becomes durable, the end.
 
 mod body;
+mod exposure;
 mod listen;
 mod metered;
 mod parts;
@@ -30,6 +31,7 @@ use crate::spool::SpoolError;
 use crate::storage::StorageError;
 use crate::stream::{self, Stream};
 use crate::transport;
+pub use exposure::Exposure;
 use parts::Parts;
 pub(crate) use parts::storage_config;
 pub(crate) use road::journal_settings;
@@ -119,7 +121,8 @@ impl App {
 
     /// The router as the control socket sees it: who may open the socket is an admin.
     pub fn local_router(&self) -> Router {
-        self.router.clone().layer(Extension(LocalAdmin))
+        let exposure = Exposure::of(&self.config.server).route();
+        self.router.clone().merge(exposure).layer(Extension(LocalAdmin))
     }
 
     /// Serves until `shutdown`, then drains.
@@ -127,10 +130,11 @@ impl App {
     /// # Errors
     /// When the control socket cannot be made or the listener fails.
     pub async fn run(
-        self,
+        mut self,
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> Result<(), StartError> {
+        self.config.server.listen = listener.local_addr()?;
         let control = listen::control(&Self::socket_path(&self.config))?;
         let (services, tasks) = (CancellationToken::new(), TaskTracker::new());
         self.parts.start(&services, &tasks).await;

@@ -16,7 +16,9 @@ mod team;
 use std::io::Write;
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
+use serde_json::Value;
 
 use crate::config::Config;
 
@@ -89,12 +91,21 @@ pub async fn run() -> anyhow::Result<()> {
         Command::Migrate(migrate) => migrate::run(migrate, config).await,
         Command::Agent(command) => agent::run(command, config).await,
         Command::Team(command) => team::run(command, config).await,
-        Command::Site(command) => site::run(command, config).await,
+        Command::Site(command) => site::run(command, config, &Config::place(path)?).await,
         Command::Plugin(command) => plugin::run(command, config).await,
         Command::Journal(command) => journal::run(command, config).await,
         Command::Doctor => doctor::run(config).await,
         Command::Config(_) | Command::Reference(_) => Ok(()),
     }
+}
+
+/// A line for each of what the server listed, or that there are none.
+fn say_each(what: &str, all: &Value, line: impl Fn(&Value) -> String) -> anyhow::Result<()> {
+    let all = all.as_array().with_context(|| format!("the server named no {what}"))?;
+    if all.is_empty() {
+        return say(&format!("no {what} yet"));
+    }
+    all.iter().try_for_each(|one| say(&line(one)))
 }
 
 /// A line on stdout.

@@ -135,6 +135,14 @@ impl Config {
         Ok(lines)
     }
 
+    /// Which file [`Config::load`] reads, or `defaults`.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn place(path: Option<&Path>) -> Result<String, Problems> {
+        Self::text(path).map(|(name, _)| name)
+    }
+
     /// The file's name and text.
     fn text(path: Option<&Path>) -> Result<(String, String), Problems> {
         let usual = ["kefu.toml", "config/kefu.toml"].map(Path::new);

@@ -347,3 +347,12 @@ pub async fn open(config: &StorageConfig) -> Stored<Opened> {
         }
     })
 }
+
+/// Whether [`open`] would find a storage, rather than make one; a server that is named is taken to be there.
+#[must_use]
+pub fn exists(config: &StorageConfig) -> bool {
+    match config {
+        StorageConfig::Sqlite(dir) => dir.join("kefu.db").is_file(),
+        StorageConfig::Postgres(_) => true,
+    }
+}

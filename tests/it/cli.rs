@@ -32,12 +32,16 @@ fn people_and_sites_are_made_and_mistakes_are_named() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let data = dir.path();
     says(data, &["migrate"], 0, &["up to date"])?;
+    for empty in ["team", "agent", "site"] {
+        says(data, &[empty, "list"], 0, &["no ", " yet\n"])?;
+    }
     says(data, &["team", "add", "Sales"], 0, &["`Sales` added"])?;
     says(data, &["team", "add", ""], 1, &["name", "1 to 64"])?;
     says(data, &["team", "list"], 0, &["Sales"])?;
     let add = ["agent", "add", "amy", "--team", "Sales", "--skill", "billing:4"];
     says(data, &add, 0, &["`amy` added", "password: "])?;
-    says(data, &add, 1, &["login", "already taken"])?;
+    says(data, &add, 1, &["login: `amy` is already taken"])?;
+    says(data, &["team", "add", "Sales"], 1, &["team name: `Sales` is already taken"])?;
     says(data, &["agent", "add", "bo", "--team", "Nobody"], 1, &["`Nobody`", "kefu team add"])?;
     says(data, &["agent", "add", "bo", "--role", "boss"], 2, &["boss", "agent", "supervisor"])?;
     says(data, &["agent", "add", "bo", "--skill", "vip:9"], 1, &["skills", "1 to 5"])?;
@@ -46,11 +50,30 @@ fn people_and_sites_are_made_and_mistakes_are_named() -> anyhow::Result<()> {
     says(data, &["agent", "passwd", "amy"], 0, &["new password", "password: "])?;
     says(data, &["agent", "list"], 0, &["amy", "agent", "offline"])?;
     let site = ["site", "add", "shop", "--team", "Sales", "--origin", "https://shop.example"];
-    says(data, &site, 0, &["data-site=\"shop\"", "kefu.js"])?;
+    let assumed = ["data-site=\"shop\"", "kefu.js", "no server runs", "(defaults and KEFU__"];
+    says(data, &site, 0, &assumed)?;
+    says(data, &site, 1, &["site key: `shop` is already taken"])?;
     says(data, &["site", "add", "Shop!", "--team", "Sales"], 1, &["key", "a-z"])?;
     let bad = ["site", "add", "two", "--team", "Sales", "--origin", "shop.example"];
-    says(data, &bad, 1, &["origins", "https://"])?;
+    says(data, &bad, 1, &["origins: `shop.example` is none", "https://"])?;
     says(data, &["site", "list"], 0, &["shop  shop  https://shop.example\n"])?;
+    Ok(())
+}
+
+#[test]
+fn where_no_data_is_reading_says_so_and_makes_none() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("data");
+    let named = data.to_string_lossy();
+    for what in ["agent", "site", "team", "plugin"] {
+        let args = ["--data-dir", &named, what, "list"];
+        let output = Command::new(program()?).args(args).output()?;
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(1), "{what}: {said}");
+        let expected = format!("no data in {named}: start `kefu serve` first");
+        assert!(said.contains(&expected), "{what}: {said}");
+        assert!(!data.exists(), "{what} list made {named}");
+    }
     Ok(())
 }
 
@@ -120,9 +143,13 @@ fn the_doctor_says_what_is_in_force_and_what_is_wrong() -> anyhow::Result<()> {
 async fn commands_reach_the_running_server() -> anyhow::Result<()> {
     let server = Server::start(Setup::default()).await?;
     let data = server.data_dir();
-    says(&data, &["doctor"], 0, &["ok     server: version"])?;
+    let listens = format!("ok     exposure: listens on {}", server.address);
+    says(&data, &["doctor"], 0, &["ok     server: version", &listens])?;
     says(&data, &["agent", "list"], 0, &["admin", "agent1"])?;
     says(&data, &["team", "add", "Night"], 0, &["added"])?;
+    let tag = format!("src=\"http://{}/kefu.js\"", server.address);
+    let tagged = says(&data, &["site", "add", "night", "--team", "Night"], 0, &[&tag])?;
+    assert!(!tagged.contains("no server runs"), "{tagged}");
     let admin = server.agent_token("admin").await?;
     let teams = server.asks(kefu_tests::http::Ask::get("/v1/teams").bearer(&admin)).await?;
     assert!(teams.text.contains("Night"), "{}", teams.text);

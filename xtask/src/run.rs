@@ -16,7 +16,7 @@ use crate::{plugins, shell, web};
 /// How to run.
 #[derive(clap::Args)]
 pub(crate) struct Run {
-    /// Keep visitors coming and two of the agents answering, until Ctrl-C.
+    /// Keep made-up visitors coming to a site of their own, where two bots answer, until Ctrl-C.
     #[arg(long)]
     traffic: bool,
     /// Where to listen.
@@ -44,10 +44,11 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<()> {
     let demo = Demo { program: program.join("kefu"), data: root.join("target/demo") };
     people::whole_or_none(&demo.data)?;
     let mut server = demo.serve(&args.listen)?;
-    let accounts = people::prepare(&demo, &args.listen)?;
-    links(&args.listen, &accounts);
+    let accounts = people::prepare(&demo, &args.listen);
+    let accounts = accounts.inspect_err(|_| drop(server.kill()))?;
+    links(args, &demo.data, &accounts);
     if args.traffic {
-        talk::forever(&args.listen, &accounts[1..]);
+        talk::forever(&args.listen, &accounts);
     }
     let status = server.wait()?;
     if status.success() { Ok(()) } else { bail!("the server ended ({status})") }
@@ -99,12 +100,24 @@ fn keep_admin(data: &Path, password: &str) -> anyhow::Result<()> {
     Ok(std::fs::write(data.join("admin.txt"), password)?)
 }
 
-fn links(listen: &str, accounts: &[people::Account]) {
-    shell::say(&format!("\n  shop page with the widget   http://{listen}/demo/{}", people::SITE));
-    shell::say(&format!("  chat as a page of its own   http://{listen}/chat/{}", people::SITE));
-    shell::say(&format!("  console                     http://{listen}/console/\n"));
-    for account in accounts {
-        shell::say(&format!("  sign in as {:6} password {}", account.login, account.password));
+fn links(args: &Run, data: &Path, accounts: &[people::Account]) {
+    let (listen, site) = (&args.listen, people::SITE);
+    shell::say(&format!("\n  shop page with the widget   http://{listen}/demo/{site}"));
+    shell::say(&format!("  chat as a page of its own   http://{listen}/chat/{site}"));
+    shell::say(&format!("  console                     http://{listen}/console/"));
+    shell::say(&format!("  data                        {}\n", data.display()));
+    for people::Account { login, role, password } in accounts.iter().filter(|one| !one.is_bot()) {
+        shell::say(&format!("  sign in as {login:6} {role:11} password {password}"));
+    }
+    shell::say("\n  The shop's visitors wait until amy, ben or chen is signed in and online.");
+    if args.traffic {
+        let bots = accounts.iter().filter(|one| one.is_bot()).map(|one| one.login.as_str());
+        let bots = bots.collect::<Vec<_>>().join(" and ");
+        shell::say(&format!(
+            "  {bots} are bots: they answer only the made-up visitors of the site `{}`,\n  \
+             which amy and admin see under \"All\".",
+            people::BOT_SITE
+        ));
     }
     shell::say("\n  Ctrl-C stops it\n");
 }

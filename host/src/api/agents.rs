@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::answer::Answer;
+use super::answer::{Answer, Failure};
 use super::body::{Body, Place};
 use super::contract::{Routes, Who, op};
 use super::who::{Admin, Agent as Asking};
@@ -20,6 +20,7 @@ use crate::domain::people::{Party, Role};
 use crate::domain::refusal::Refusal;
 use crate::runtime::fresh_id;
 use crate::sessions::Bye;
+use crate::storage::StorageError;
 
 pub(super) fn routes() -> Routes<Shared> {
     Routes::new()
@@ -168,7 +169,7 @@ async fn add(
     let made_up = new.password.is_none().then(Auth::made_up_password);
     let password = new.password.or_else(|| made_up.clone()).unwrap_or_default();
     let hash = api.auth.hash(&password).await?;
-    api.storage.add_agent(&agent, &hash).await?;
+    api.storage.add_agent(&agent, &hash).await.map_err(|error| unwritten(error, &agent))?;
     Ok((StatusCode::CREATED, Json(NewAccount { agent, password: made_up })))
 }
 
@@ -210,7 +211,8 @@ async fn change(
         agent.epoch += 1;
     }
     check(&api, &agent).await?;
-    if !api.storage.update_agent(&agent).await? {
+    let found = api.storage.update_agent(&agent).await;
+    if !found.map_err(|error| unwritten(error, &agent))? {
         return Err(Refusal::NotFound("agent").into());
     }
     api.auth.forget(id);
@@ -222,6 +224,10 @@ async fn change(
         api.sessions.end_for(Party::Agent(id), Bye::Draining);
     }
     Ok(Json(OneAgent { agent }))
+}
+
+fn unwritten(error: StorageError, agent: &Agent) -> Failure {
+    Failure::of_write(error, "login", &agent.login)
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -42,6 +42,18 @@ impl From<Refusal> for Failure {
     }
 }
 
+impl Failure {
+    /// A failed write of something whose `field` nobody else may have.
+    pub(super) fn of_write(error: StorageError, field: &'static str, value: &str) -> Self {
+        match error {
+            StorageError::Taken(what) if what == field => {
+                Self(Refusal::Invalid { field, rule: format!("`{value}` is already taken") })
+            }
+            other => other.into(),
+        }
+    }
+}
+
 impl From<StorageError> for Failure {
     fn from(error: StorageError) -> Self {
         Self(match error {

@@ -39,8 +39,11 @@ pub(super) fn site(site: &Site) -> Result<(), Refusal> {
     let key = (2..=40).contains(&site.key.len()) && site.key.chars().all(letters);
     rule("key", key, "2 to 40 of a-z 0-9 -")?;
     name(&site.name)?;
-    let origins = site.origins.len() <= 50 && site.origins.iter().all(|origin| is_origin(origin));
-    rule("origins", origins, "up to 50, each as https://shop.example without a path")?;
+    if let Some(bad) = site.origins.iter().find(|origin| !is_origin(origin)) {
+        let rule = format!("`{bad}` is none: scheme and host, as https://shop.example, no path");
+        return Err(Refusal::Invalid { field: "origins", rule });
+    }
+    rule("origins", site.origins.len() <= 50, "up to 50")?;
     widget(&site.widget)
 }
 

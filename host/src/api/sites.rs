@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::answer::Answer;
+use super::answer::{Answer, Failure};
 use super::body::{Body, Place};
 use super::contract::{Routes, Who, op};
 use super::who::{Admin, Agent};
@@ -15,6 +15,7 @@ use crate::domain::ids::{SiteId, TeamId};
 use crate::domain::people::{Site, WidgetSettings};
 use crate::domain::refusal::Refusal;
 use crate::runtime::fresh_id;
+use crate::storage::StorageError;
 
 pub(super) fn routes() -> Routes<Shared> {
     Routes::new()
@@ -93,7 +94,7 @@ async fn add(
         enabled: new.enabled.unwrap_or(true),
     };
     check(&api, &site).await?;
-    api.storage.add_site(&site).await?;
+    api.storage.add_site(&site).await.map_err(|error| unwritten(error, &site))?;
     Ok((StatusCode::CREATED, Json(OneSite { site })))
 }
 
@@ -125,10 +126,15 @@ async fn change(
         enabled: changes.enabled.unwrap_or(old.enabled),
     };
     check(&api, &site).await?;
-    if !api.storage.update_site(&site).await? {
+    let found = api.storage.update_site(&site).await;
+    if !found.map_err(|error| unwritten(error, &site))? {
         return Err(Refusal::NotFound("site").into());
     }
     Ok(Json(OneSite { site }))
+}
+
+fn unwritten(error: StorageError, site: &Site) -> Failure {
+    Failure::of_write(error, "site key", &site.key)
 }
 
 /// Never in anything that a visitor's page gets.

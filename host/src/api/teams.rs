@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::answer::Answer;
+use super::answer::{Answer, Failure};
 use super::body::Body;
 use super::contract::{Routes, Who, op};
 use super::who::{Admin, Agent};
@@ -53,6 +53,7 @@ async fn add(
 ) -> Answer<(StatusCode, Json<OneTeam>)> {
     let id = TeamId::new(fresh_id(&api.clock)).ok_or(Refusal::Conflict("no id"))?;
     let team = Team { id, name: rules::name(&new.name)? };
-    api.storage.add_team(&team).await?;
+    let added = api.storage.add_team(&team).await;
+    added.map_err(|error| Failure::of_write(error, "team name", &team.name))?;
     Ok((StatusCode::CREATED, Json(OneTeam { team })))
 }

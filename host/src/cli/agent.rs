@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::link::Link;
-use super::say;
 use super::team::{id_of, text};
+use super::{say, say_each};
 use crate::config::Config;
 
 /// What to do with accounts.
@@ -54,7 +54,10 @@ pub(super) struct Add {
 }
 
 pub(super) async fn run(command: Agent, config: Config) -> anyhow::Result<()> {
-    let mut link = Link::open(config).await?;
+    let mut link = match command {
+        Agent::Add(_) => Link::open(config).await?,
+        _ => Link::open_existing(config).await?,
+    };
     match command {
         Agent::Add(new) => add(&mut link, new).await?,
         Agent::List => list(&mut link).await?,
@@ -91,8 +94,8 @@ async fn add(link: &mut Link, new: Add) -> anyhow::Result<()> {
 
 async fn list(link: &mut Link) -> anyhow::Result<()> {
     let answer = link.get("/v1/agents").await?;
-    for agent in answer["agents"].as_array().into_iter().flatten() {
-        say(&format!(
+    say_each("accounts", &answer["agents"], |agent| {
+        format!(
             "{}  {}  {}  {}  {}/{}{}",
             text(&agent["id"]),
             text(&agent["login"]),
@@ -101,9 +104,8 @@ async fn list(link: &mut Link) -> anyhow::Result<()> {
             agent["active"],
             agent["capacity"],
             if agent["enabled"] == true { "" } else { "  disabled" },
-        ))?;
-    }
-    Ok(())
+        )
+    })
 }
 
 async fn passwd(link: &mut Link, login: &str, stdin: bool) -> anyhow::Result<()> {

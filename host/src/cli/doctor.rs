@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::link::Link;
 use super::say;
 use super::team::text;
-use crate::app;
+use crate::app::{self, Exposure};
 use crate::config::Config;
 use crate::runtime::Clock;
 use crate::storage::StorageConfig;
@@ -47,7 +47,6 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     report.line("disk space", free_space(&config.server.data_dir))?;
     report.line("clock", clock(&config.server.data_dir))?;
     report.line("open files", open_files(config.transport.connections as u64))?;
-    report.line("exposure", exposure(&config))?;
     match app::redis_config(&config) {
         Some(settings) => self::redis::lines(&config, &settings, &mut report).await?,
         None => report
@@ -145,15 +144,14 @@ fn open_files(connections: u64) -> anyhow::Result<Found> {
     Ok(Good(format!("{most} may be open, enough for transport.connections = {connections}")))
 }
 
-fn exposure(config: &Config) -> anyhow::Result<Found> {
-    let server = &config.server;
+fn exposure(server: &Exposure) -> anyhow::Result<Found> {
     let listen = server.listen;
     if !listen.ip().is_loopback() && !server.public_url.starts_with("https://") {
         bail!(
             "it listens on {listen} without an https server.public_url: passwords go in the clear"
         );
     }
-    if !server.public_url.is_empty() && server.trusted_proxies.is_empty() {
+    if !server.public_url.is_empty() && !server.trusts_proxies {
         return Ok(Note(format!(
             "listens on {listen}, is called {}, and server.trusted_proxies is empty: every visitor \
              seems to come from the proxy, and they share its rate limits",
@@ -165,11 +163,17 @@ fn exposure(config: &Config) -> anyhow::Result<Found> {
 
 /// The running server, or, when none runs, its data.
 async fn server(config: Config, report: &mut Report) -> anyhow::Result<()> {
-    let listen = config.server.listen;
+    let own = Exposure::of(&config.server);
+    let listen = own.listen;
     let mut link = match Link::open(config).await {
         Ok(link) => link,
-        Err(error) => return report.line("server", Err(error)),
+        Err(error) => {
+            report.line("exposure", exposure(&own))?;
+            return report.line("server", Err(error));
+        }
     };
+    let served = link.exposure().await;
+    report.line("exposure", served.and_then(|served| exposure(&served)))?;
     let state = match link.is_running() {
         true => Ok(Good(format!("version {} runs", env!("CARGO_PKG_VERSION")))),
         false => match std::net::TcpListener::bind(listen) {

@@ -11,9 +11,9 @@ use serde_json::Value;
 use tokio::net::UnixStream;
 use tower::ServiceExt;
 
-use crate::app::App;
+use crate::app::{self, App, Exposure};
 use crate::config::Config;
-use crate::runtime;
+use crate::{runtime, storage};
 
 /// Most bytes of an answer.
 const ANSWER_MOST: usize = 64 << 20;
@@ -36,6 +36,24 @@ impl Link {
             }
             Err(_) => Ok(Self::Inside(Box::new(App::build(config).await?))),
         }
+    }
+
+    /// As [`Link::open`], for what only reads or changes what is there: without data it makes none.
+    pub(super) async fn open_existing(config: Config) -> anyhow::Result<Self> {
+        let dir = &config.server.data_dir;
+        if !storage::exists(&app::storage_config(&config)) && !App::socket_path(&config).exists() {
+            let dir = std::path::absolute(dir)?;
+            bail!(
+                "no data in {}: start `kefu serve` first, or name it with --data-dir",
+                dir.display()
+            );
+        }
+        Self::open(config).await
+    }
+
+    /// Where the running server is reached, or where one with this config would be.
+    pub(super) async fn exposure(&mut self) -> anyhow::Result<Exposure> {
+        Ok(serde_json::from_value(self.get(Exposure::PATH).await?)?)
     }
 
     /// Whether the server is another process.

@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::link::Link;
-use super::say;
 use super::team::text;
+use super::{say, say_each};
 use crate::config::Config;
 
 /// What to do with plugins.
@@ -51,7 +51,10 @@ pub(super) struct Install {
 }
 
 pub(super) async fn run(command: Plugin, config: Config) -> anyhow::Result<()> {
-    let mut link = Link::open(config).await?;
+    let mut link = match command {
+        Plugin::Install(_) => Link::open(config).await?,
+        _ => Link::open_existing(config).await?,
+    };
     match command {
         Plugin::Install(new) => install(&mut link, new).await?,
         Plugin::List => list(&mut link).await?,
@@ -100,10 +103,9 @@ async fn activate(link: &mut Link, id: &str) -> anyhow::Result<()> {
 
 async fn list(link: &mut Link) -> anyhow::Result<()> {
     let answer = link.get("/v1/plugins").await?;
-    for generation in answer["generations"].as_array().into_iter().flatten() {
-        say(&format!("{}  {}", shown(generation), text(&generation["stage"])))?;
-    }
-    Ok(())
+    say_each("plugins", &answer["generations"], |generation| {
+        format!("{}  {}", shown(generation), text(&generation["stage"]))
+    })
 }
 
 /// The id of a generation given as id or `point/number`.

@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::say;
-use crate::app::App;
+use crate::app::{App, Exposure};
 use crate::config::Config;
 use crate::{runtime, telemetry};
 
@@ -25,11 +25,11 @@ pub(super) async fn run(serve: Serve, mut config: Config) -> anyhow::Result<()> 
     telemetry::init(&config.telemetry);
     let signals = Signals::hear().context("signals cannot be heard")?;
     let listen = config.server.listen;
-    let public_url = config.server.public_url.clone();
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen} (server.listen)"))?;
     let address = listener.local_addr()?;
+    let url = Exposure { listen: address, ..Exposure::of(&config.server) }.url();
     let app = App::build(config).await?;
     if let Some(admin) = app.first_admin().await? {
         say(&format!(
@@ -40,7 +40,6 @@ pub(super) async fn run(serve: Serve, mut config: Config) -> anyhow::Result<()> 
     }
     let shutdown = CancellationToken::new();
     runtime::spawn(on_signal(signals, shutdown.clone()));
-    let url = if public_url.is_empty() { format!("http://{address}") } else { public_url };
     say(&format!("listening on http://{address}; console: {url}/console/"))?;
     app.run(listener, shutdown).await?;
     Ok(())

@@ -5,8 +5,8 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::link::Link;
-use super::say;
 use super::team::{id_of, text};
+use super::{say, say_each};
 use crate::config::Config;
 
 /// What to do with sites.
@@ -46,30 +46,22 @@ pub(super) struct Add {
     origins: Vec<String>,
 }
 
-pub(super) async fn run(command: Site, config: Config) -> anyhow::Result<()> {
-    let url = match config.server.public_url.as_str() {
-        "" => format!("http://{}", config.server.listen),
-        url => url.to_owned(),
+/// `place` is where the config was read.
+pub(super) async fn run(command: Site, config: Config, place: &str) -> anyhow::Result<()> {
+    let mut link = match command {
+        Site::Add(_) => Link::open(config).await?,
+        _ => Link::open_existing(config).await?,
     };
-    let mut link = Link::open(config).await?;
     match command {
-        Site::Add(new) => {
-            let team = id_of(&mut link, &new.team).await?;
-            let name = new.name.as_deref().unwrap_or(&new.key);
-            let (key, origins) = (&new.key, &new.origins);
-            let body = json!({ "key": key, "name": name, "team": team, "origins": origins });
-            link.post("/v1/sites", &body).await?;
-            say(&format!("site `{key}` added; put this into its pages:"))?;
-            say(&format!("  <script src=\"{url}/kefu.js\" data-site=\"{key}\" async></script>"))?;
-        }
+        Site::Add(new) => add(&mut link, new, place).await?,
         Site::List => {
             let answer = link.get("/v1/sites").await?;
-            for site in answer["sites"].as_array().into_iter().flatten() {
+            say_each("sites", &answer["sites"], |site| {
                 let (id, key, name) = (text(&site["id"]), text(&site["key"]), text(&site["name"]));
                 let origins = site["origins"].as_array().map(Vec::as_slice).unwrap_or_default();
                 let origins = origins.iter().map(text).collect::<Vec<_>>().join(" ");
-                say(&format!("{id}  {key}  {name}  {origins}"))?;
-            }
+                format!("{id}  {key}  {name}  {origins}")
+            })?;
         }
         Site::Secret(Secret { key, rotate }) => {
             let answer = link.get("/v1/sites").await?;
@@ -85,5 +77,23 @@ pub(super) async fn run(command: Site, config: Config) -> anyhow::Result<()> {
         }
     }
     link.close().await;
+    Ok(())
+}
+
+async fn add(link: &mut Link, new: Add, place: &str) -> anyhow::Result<()> {
+    let team = id_of(link, &new.team).await?;
+    let name = new.name.as_deref().unwrap_or(&new.key);
+    let (key, origins) = (&new.key, &new.origins);
+    let body = json!({ "key": key, "name": name, "team": team, "origins": origins });
+    link.post("/v1/sites", &body).await?;
+    let url = link.exposure().await?.url();
+    say(&format!("site `{key}` added; put this into its pages:"))?;
+    say(&format!("  <script src=\"{url}/kefu.js\" data-site=\"{key}\" async></script>"))?;
+    if !link.is_running() {
+        say(&format!(
+            "no server runs on this data: {url} is what the config says ({place} and KEFU__…); \
+             change it above if the server gets another address"
+        ))?;
+    }
     Ok(())
 }

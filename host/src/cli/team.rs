@@ -5,7 +5,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::link::Link;
-use super::say;
+use super::{say, say_each};
 use crate::config::Config;
 
 /// What to do with teams.
@@ -21,7 +21,10 @@ pub(super) enum Team {
 }
 
 pub(super) async fn run(command: Team, config: Config) -> anyhow::Result<()> {
-    let mut link = Link::open(config).await?;
+    let mut link = match command {
+        Team::Add { .. } => Link::open(config).await?,
+        Team::List => Link::open_existing(config).await?,
+    };
     match command {
         Team::Add { name } => {
             let answer = link.post("/v1/teams", &json!({ "name": name })).await?;
@@ -29,9 +32,9 @@ pub(super) async fn run(command: Team, config: Config) -> anyhow::Result<()> {
         }
         Team::List => {
             let answer = link.get("/v1/teams").await?;
-            for team in answer["teams"].as_array().into_iter().flatten() {
-                say(&format!("{}  {}", text(&team["id"]), text(&team["name"])))?;
-            }
+            say_each("teams", &answer["teams"], |team| {
+                format!("{}  {}", text(&team["id"]), text(&team["name"]))
+            })?;
         }
     }
     link.close().await;

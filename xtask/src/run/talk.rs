@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use super::http::Http;
-use super::people::{Account, SITE, sign_in};
+use super::people::{Account, BOT_SITE, SITE, sign_in};
 use crate::shell;
 
 /// Visitor first, then in turns.
@@ -101,28 +101,24 @@ impl Client {
 
 /// Some conversations that are over, some that wait for the person who signs in next.
 pub(crate) fn seed(server: &str, accounts: &[Account]) -> anyhow::Result<()> {
-    let agents = on_duty(server, accounts)?;
+    let shift = Shift::begin(server, SITE, accounts.iter().filter(|one| !one.is_bot()))?;
     for (number, dialogue) in DIALOGUES.iter().enumerate() {
         let over = number < 4;
-        if let Err(error) = hold(server, &agents, dialogue, over, Duration::ZERO) {
+        if let Err(error) = shift.hold(dialogue, over, Duration::ZERO) {
             shell::say(&format!("a made-up conversation ended early: {error:#}"));
         }
     }
-    for (_, mut agent) in agents {
-        drop(agent.does(json!({ "type": "bye" })));
-    }
+    shift.end();
     Ok(())
 }
 
-/// Visitors until the process ends.
+/// Made-up visitors until the process ends, answered by the bots.
 pub(crate) fn forever(server: &str, accounts: &[Account]) {
-    let bots = accounts.iter().filter(|account| account.login != "admin");
-    let bots: Vec<_> =
-        bots.map(|a| Account { login: a.login.clone(), password: a.password.clone() }).collect();
+    let bots: Vec<_> = accounts.iter().filter(|one| one.is_bot()).cloned().collect();
     let server = server.to_owned();
     thread::spawn(move || {
         loop {
-            if let Err(error) = shift(&server, &bots) {
+            if let Err(error) = traffic(&server, &bots) {
                 shell::say(&format!("traffic: {error:#}"));
             }
             thread::sleep(Duration::from_secs(3));
@@ -130,67 +126,78 @@ pub(crate) fn forever(server: &str, accounts: &[Account]) {
     });
 }
 
-/// One dialogue after another, by agents who sign in once: a session for each dialogue would meet
+/// One dialogue after another, by bots who sign in once: a session for each dialogue would meet
 /// `sessions.per_person` after a quarter of an hour. Ends, and signs them out, when one fails.
-fn shift(server: &str, bots: &[Account]) -> anyhow::Result<()> {
-    let agents = on_duty(server, bots)?;
+fn traffic(server: &str, bots: &[Account]) -> anyhow::Result<()> {
+    let shift = Shift::begin(server, BOT_SITE, bots)?;
     let pause = Duration::from_millis(1500);
-    let outcome = DIALOGUES
-        .iter()
-        .cycle()
-        .try_for_each(|dialogue| hold(server, &agents, dialogue, true, pause));
-    for (_, agent) in agents {
-        let mut agent = Client { sent: now_number(), ..agent };
-        drop(agent.does(json!({ "type": "bye" })));
-    }
+    let outcome =
+        DIALOGUES.iter().cycle().try_for_each(|dialogue| shift.hold(dialogue, true, pause));
+    shift.end();
     outcome
 }
 
-/// Agent id and client of everyone, online.
-fn on_duty(server: &str, accounts: &[Account]) -> anyhow::Result<Vec<(String, Client)>> {
-    let mut agents = Vec::new();
-    for account in accounts {
-        let http = sign_in(server, &account.login, &account.password)?;
-        let id = http.get("/v1/me")?["agent"]["id"].as_str().context("no id")?.to_owned();
-        let mut client = Client::hello(http)?;
-        client.does(json!({ "type": "status", "status": "online" }))?;
-        client.stays();
-        agents.push((id, client));
-    }
-    Ok(agents)
+/// Who answers for a site.
+struct Shift {
+    server: String,
+    site: &'static str,
+    /// Agent id and client of everyone.
+    agents: Vec<(String, Client)>,
 }
 
-fn hold(
-    server: &str,
-    agents: &[(String, Client)],
-    lines: &[&str],
-    over: bool,
-    pause: Duration,
-) -> anyhow::Result<()> {
-    let nobody = Http { server: server.into(), token: String::new() };
-    let made = nobody.post("/v1/visitors", &json!({ "site": SITE }))?;
-    let token = made["token"].as_str().context("no token")?.to_owned();
-    let mut visitor = Client::hello(Http { token, ..nobody })?;
-    let first = lines.first().copied().unwrap_or("Hello!");
-    let opened = visitor.does(json!({ "type": "open", "fields": {}, "text": first }))?;
-    let conversation = opened["conversation"].clone();
-    let id = assigned(&visitor.http)?;
-    let (_, agent) =
-        agents.iter().find(|(known, _)| *known == id).context("another agent has it")?;
-    let mut agent =
-        Client { http: agent.http.clone(), session: agent.session.clone(), sent: now_number() };
-    for (turn, text) in lines.iter().enumerate().skip(1) {
-        thread::sleep(pause);
-        let speaker = if turn % 2 == 0 { &mut visitor } else { &mut agent };
-        let said = json!({ "type": "send", "conversation": conversation, "text": text });
-        speaker.does(said)?;
+impl Shift {
+    /// Signs everyone in, online.
+    fn begin<'a>(
+        server: &str,
+        site: &'static str,
+        accounts: impl IntoIterator<Item = &'a Account>,
+    ) -> anyhow::Result<Self> {
+        let mut agents = Vec::new();
+        for account in accounts {
+            let http = sign_in(server, &account.login, &account.password)?;
+            let id = http.get("/v1/me")?["agent"]["id"].as_str().context("no id")?.to_owned();
+            let mut client = Client::hello(http)?;
+            client.does(json!({ "type": "status", "status": "online" }))?;
+            client.stays();
+            agents.push((id, client));
+        }
+        Ok(Self { server: server.to_owned(), site, agents })
     }
-    if over {
-        agent.does(json!({ "type": "close", "conversation": conversation }))?;
-        visitor.does(json!({ "type": "rate", "conversation": conversation, "score": 5 }))?;
+
+    /// Signs everyone out.
+    fn end(self) {
+        for (_, agent) in self.agents {
+            let mut agent = Client { sent: now_number(), ..agent };
+            drop(agent.does(json!({ "type": "bye" })));
+        }
     }
-    drop(visitor.does(json!({ "type": "bye" })));
-    Ok(())
+
+    /// A fresh visitor's conversation, with a pause before each line.
+    fn hold(&self, lines: &[&str], over: bool, pause: Duration) -> anyhow::Result<()> {
+        let nobody = Http { server: self.server.clone(), token: String::new() };
+        let made = nobody.post("/v1/visitors", &json!({ "site": self.site }))?;
+        let token = made["token"].as_str().context("no token")?.to_owned();
+        let mut visitor = Client::hello(Http { token, ..nobody })?;
+        let first = lines.first().copied().unwrap_or("Hello!");
+        let opened = visitor.does(json!({ "type": "open", "fields": {}, "text": first }))?;
+        let conversation = opened["conversation"].clone();
+        let id = assigned(&visitor.http)?;
+        let mut agents = self.agents.iter();
+        let (_, agent) = agents.find(|(known, _)| *known == id).context("another agent has it")?;
+        let mut agent =
+            Client { http: agent.http.clone(), session: agent.session.clone(), sent: now_number() };
+        for (turn, text) in lines.iter().enumerate().skip(1) {
+            thread::sleep(pause);
+            let speaker = if turn % 2 == 0 { &mut visitor } else { &mut agent };
+            speaker.does(json!({ "type": "send", "conversation": conversation, "text": text }))?;
+        }
+        if over {
+            agent.does(json!({ "type": "close", "conversation": conversation }))?;
+            visitor.does(json!({ "type": "rate", "conversation": conversation, "score": 5 }))?;
+        }
+        drop(visitor.does(json!({ "type": "bye" })));
+        Ok(())
+    }
 }
 
 /// Who got the visitor's conversation.
