@@ -21,17 +21,31 @@ const LAG_NS: u64 = 3_000_000;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    #[command(flatten)]
+    amount: Amount,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Amount {
     /// Messages per second in all.
     #[arg(long, default_value_t = 10_000)]
-    rate: u64,
+    pub(crate) rate: u64,
     /// Seconds.
     #[arg(long, default_value_t = 20)]
     seconds: u64,
     /// Visitors, each with a conversation of its own.
     #[arg(long, default_value_t = 100)]
-    visitors: u64,
-    #[command(flatten)]
-    place: Place,
+    pub(crate) visitors: u64,
+}
+
+impl Amount {
+    /// As a pace that begins in a moment.
+    pub(crate) fn soon(self) -> Pace {
+        Pace::soon(self.rate, Duration::from_secs(self.seconds))
+    }
 }
 
 /// When and how fast messages leave.
@@ -48,7 +62,7 @@ pub(crate) struct Pace {
 impl Pace {
     /// Begins in a moment.
     pub(crate) fn soon(rate: u64, lasting: Duration) -> Self {
-        Self { start: Instant::now() + Duration::from_millis(100), rate, lasting }
+        Self { start: Instant::now() + Duration::from_millis(200), rate, lasting }
     }
 }
 
@@ -64,13 +78,12 @@ pub(crate) struct Measured {
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let (setup, _servers) = args.place.setup(Setup::default().unlimited())?;
     let server = Server::start(setup).await?;
-    let links = links(&server, args.visitors).await?;
+    let links = links(&server, args.amount.visitors).await?;
     let mut figures = Figures::begin("ack");
-    let pace = Pace::soon(args.rate, Duration::from_secs(args.seconds));
-    let measured = load(links, pace).await?;
+    let measured = load(links, args.amount.soon()).await?;
     figures.until_here();
     figures.add("place", args.place.word());
-    figures.add("rate", args.rate);
+    figures.add("rate", args.amount.rate);
     report(&mut figures, "ack", &measured);
     figures.print()
 }

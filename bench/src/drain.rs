@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::ack::{self, Pace};
+use crate::ack::{self, Amount};
 use crate::cluster::{Servers, Shape};
 use crate::figures::{Figures, say};
 use crate::road;
@@ -15,32 +15,24 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Messages per second during the outage.
-    #[arg(long, default_value_t = 10_000)]
-    rate: u64,
-    /// Seconds without PostgreSQL.
-    #[arg(long, default_value_t = 20)]
-    seconds: u64,
-    /// Visitors, each in a conversation with an agent.
-    #[arg(long, default_value_t = 100)]
-    visitors: u64,
+    /// What is said during the outage.
+    #[command(flatten)]
+    amount: Amount,
     #[command(flatten)]
     shape: Shape,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let mut servers = Servers::start(&args.shape)?;
-    let (server, agents, links) = road::talks(&servers, args.visitors).await?;
+    let (server, agents, links) = road::talks(&servers, args.amount.visitors).await?;
     let begun = servers.archived()?;
     say("PostgreSQL is killed");
     servers.postgres.kill();
     let mut figures = Figures::begin("drain");
-    let lasting = Duration::from_secs(args.seconds);
-    let pace =
-        Pace { start: Instant::now() + Duration::from_millis(200), rate: args.rate, lasting };
+    let pace = args.amount.soon();
     let mut listening = JoinSet::new();
     for agent in agents {
-        listening.spawn(road::hears(agent, pace.start, pace.start + lasting));
+        listening.spawn(road::hears(agent, pace.start, pace.start + pace.lasting));
     }
     let measured = ack::load(links, pace).await?;
     say("PostgreSQL is started");
@@ -55,7 +47,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     }
     let seconds = back.elapsed().as_secs_f64();
     figures.until_here();
-    figures.add("rate", args.rate);
+    figures.add("rate", args.amount.rate);
     figures.add("journal", if servers.kafka.is_some() { "kafka" } else { "none" });
     ack::report(&mut figures, "ack", &measured);
     figures.add("drained", have - first);

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
-use crate::ack::{self, Pace};
+use crate::ack::{self, Amount};
 use crate::cluster::{Servers, Shape};
 use crate::figures::{Figures, histogram};
 use crate::link::{self, Link};
@@ -23,28 +23,18 @@ const WARM: Duration = Duration::from_secs(5);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Messages per second in all.
-    #[arg(long, default_value_t = 10_000)]
-    rate: u64,
-    /// Seconds.
-    #[arg(long, default_value_t = 30)]
-    seconds: u64,
-    /// Visitors, each in a conversation with an agent.
-    #[arg(long, default_value_t = 100)]
-    visitors: u64,
+    #[command(flatten)]
+    amount: Amount,
     #[command(flatten)]
     shape: Shape,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let servers = Servers::start(&args.shape)?;
-    let (server, agents, links) = talks(&servers, args.visitors).await?;
+    let Amount { rate, visitors, .. } = args.amount;
+    let (server, agents, links) = talks(&servers, visitors).await?;
     let begun = servers.archived()?;
-    let pace = Pace {
-        start: Instant::now() + Duration::from_millis(200),
-        rate: args.rate,
-        lasting: Duration::from_secs(args.seconds),
-    };
+    let pace = args.amount.soon();
     let end = pace.start + pace.lasting;
     let mut listening = JoinSet::new();
     for agent in agents {
@@ -54,7 +44,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let stages = Stages::now();
     let load = kefu::runtime::spawn(ack::load(links, pace));
     let seen = |at: Instant, sofar: u64| {
-        let sent = args.rate * (at - pace.start).as_millis() as u64 / 1000;
+        let sent = rate * (at - pace.start).as_millis() as u64 / 1000;
         (at, sofar - begun, sent.saturating_sub(sofar - begun))
     };
     sleep_until(pace.start + WARM).await;
@@ -68,7 +58,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     while let Some(one) = listening.join_next().await {
         delivered.add(one??)?;
     }
-    figures.add("rate", args.rate);
+    figures.add("rate", rate);
     figures.add("appendfsync", args.shape.appendfsync.as_str());
     figures.add("journal", if servers.kafka.is_some() { "kafka" } else { "none" });
     ack::report(&mut figures, "ack", &measured);
@@ -85,7 +75,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     if delivered.len() < measured.acked {
         figures.void("not everything was heard");
     }
-    if last.2 > warm.2 + args.rate {
+    if last.2 > warm.2 + rate {
         figures.void("the backlog grew by more than a second's messages");
     }
     drop(server);

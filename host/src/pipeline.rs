@@ -173,15 +173,10 @@ impl Pipeline {
                 if self.roads.lock().contains_key(&partition) || shutdown.is_cancelled() {
                     continue;
                 }
-                let (taker, asked) = (&self.parts, self.parts.clock.now());
-                let lease = taker
-                    .log
-                    .lease(partition, ROLE, &taker.owner, taker.lease)
-                    .await
-                    .ok()
-                    .flatten();
-                if let Some(lease) = lease {
-                    let tenure = Tenure::new(lease, asked, taker.lease, &taker.clock, shutdown);
+                let (parts, asked) = (&self.parts, self.parts.clock.now());
+                let lease = parts.log.lease(partition, ROLE, &parts.owner, parts.lease).await;
+                if let Ok(Some(lease)) = lease {
+                    let tenure = Tenure::new(lease, asked, parts.lease, &parts.clock, shutdown);
                     let own = self.clone().own(tenure, follow.clone());
                     self.roads
                         .lock()
@@ -191,7 +186,7 @@ impl Pipeline {
                 let pause = pause(self.roads.lock().len());
                 tokio::time::timeout(pause, shutdown.cancelled()).await.ok();
             }
-            tokio::time::timeout(taker_rest(self.parts.lease), shutdown.cancelled()).await.ok();
+            tokio::time::timeout(self.parts.lease / 4, shutdown.cancelled()).await.ok();
             while held.try_join_next().is_some() {}
         }
         if let Some(relay) = &self.parts.relay {
@@ -313,11 +308,6 @@ fn of<T: std::str::FromStr>(partition: u16, all: Vec<(u16, String)>) -> Option<T
 /// Before the next try to take a partition: whoever has less is quicker.
 fn pause(held: usize) -> Duration {
     Duration::from_millis(5 + 10 * held as u64)
-}
-
-/// Between rounds over all partitions.
-fn taker_rest(lease: Duration) -> Duration {
-    lease / 4
 }
 
 #[cfg(test)]

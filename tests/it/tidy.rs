@@ -13,7 +13,7 @@ const BANNED: [&str; 5] = ["util", "helper", "common", "manager", "misc"];
 const VENDORS: [(&str, &[&str]); 15] = [
     ("sqlx", &["storage/"]),
     ("rusqlite", &["stream/"]),
-    ("redis", &["stream/redis/", "presence/redis/"]),
+    ("redis", &["stream/redis/"]),
     ("rdkafka", &["journal/kafka"]),
     ("crc32c", &["spool/"]),
     ("wasmtime", &["plugins/"]),

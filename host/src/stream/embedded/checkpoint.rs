@@ -40,6 +40,8 @@ pub(super) struct Checkpointer {
 impl Checkpointer {
     pub(super) fn start(path: &Path) -> Result<Self, String> {
         let connection = schema::open_checkpointer(path).map_err(|e| e.to_string())?;
+        // Closed only with the writer: closing any handle lets go of all POSIX locks this process has on
+        // the file. `stream.lock` keeps others out.
         let file = File::options().write(true).open(path).map_err(|e| e.to_string())?;
         let (wake, woken) = sync_channel(1);
         let nearly = Arc::new(AtomicBool::new(false));
