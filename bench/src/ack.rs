@@ -17,7 +17,7 @@ use crate::figures::{Figures, histogram};
 use crate::link::{self, Link};
 
 /// Latest the 99th percentile of messages may leave.
-const LAG_NS: u64 = 3_000_000;
+pub(crate) const LAG_NS: u64 = 3_000_000;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -129,7 +129,7 @@ pub(crate) async fn load(
         let (sink, stream) = link.split();
         let begin = start + step * number / all;
         let end = begin + lasting + Duration::from_secs(5);
-        let sending = sender(sink, conversation, (start, begin, step, each));
+        let sending = sender(sink, conversation, Beat { start, begin, step, count: each });
         let receiving = receiver(stream, start, (each, end));
         running.spawn(async move {
             let sending = kefu::runtime::spawn(sending);
@@ -150,14 +150,28 @@ pub(crate) async fn load(
     Ok(out)
 }
 
+/// When the messages of one visitor are due.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Beat {
+    /// What they are called counts from here.
+    pub(crate) start: Instant,
+    /// The first.
+    pub(crate) begin: Instant,
+    /// Between two.
+    pub(crate) step: Duration,
+    /// How many.
+    pub(crate) count: u64,
+}
+
 type Sink = SplitSink<Link, Message>;
 
-/// Sends at the intended times; key and text say which it was, in nanoseconds after the start.
-async fn sender(
+/// Sends at the intended times; what was due before it was called is not late by its fault. Key and text say which it was, in nanoseconds after the start.
+pub(crate) async fn sender(
     mut sink: Sink,
     conversation: String,
-    (start, begin, step, count): (Instant, Instant, Duration, u64),
+    Beat { start, begin, step, count }: Beat,
 ) -> anyhow::Result<(Sink, Histogram<u64>)> {
+    let called = Instant::now();
     let mut lag = histogram()?;
     let mut next = 0;
     while next < count {
@@ -167,7 +181,7 @@ async fn sender(
         // All that is due leaves in one write, each with its own intended time.
         while next < count && begin + step * next as u32 <= now {
             let intended = begin + step * next as u32;
-            lag.saturating_record((now - intended).as_nanos() as u64);
+            lag.saturating_record((now - intended.max(called)).as_nanos() as u64);
             let after = (intended - start).as_nanos();
             let frame = format!(
                 "{{\"type\":\"send\",\"conversation\":\"{conversation}\",\"key\":\"{after}\",\
@@ -183,7 +197,7 @@ async fn sender(
 }
 
 /// Counts acks until all are there or the time is over.
-async fn receiver(
+pub(crate) async fn receiver(
     mut stream: SplitStream<Link>,
     start: Instant,
     (count, end): (u64, Instant),

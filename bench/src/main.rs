@@ -9,6 +9,7 @@ mod filter;
 mod idle;
 mod link;
 mod policy;
+mod ramp;
 mod replay;
 mod road;
 mod swap;
@@ -34,6 +35,8 @@ enum Command {
     Idle(idle::Args),
     /// Durable send to ack, open loop.
     Ack(ack::Args),
+    /// The shop opens: 0 to the whole rate in seconds, on a cold and on a warm process.
+    Ramp(ramp::Args),
     /// The whole road: Redis, Kafka, PostgreSQL.
     Road(road::Args),
     /// What PostgreSQL missed while it was away.
@@ -52,6 +55,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Replay(args) => replay::run(args).await,
         Command::Idle(args) => idle::run(args).await,
         Command::Ack(args) => ack::run(args).await,
+        Command::Ramp(args) => ramp::run(args).await,
         Command::Road(args) => road::run(args).await,
         Command::Drain(args) => drain::run(args).await,
         Command::Swap(args) => swap::run(args).await,

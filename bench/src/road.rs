@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use crate::ack::{self, Amount};
 use crate::cluster::{Servers, Shape};
-use crate::figures::{Figures, histogram};
+use crate::figures::{Figures, histogram, spent};
 use crate::link::{self, Link};
 
 /// Agents, each with an equal share of the conversations.
@@ -151,16 +151,9 @@ impl Stages {
     }
 }
 
-/// User and system time of all processes of a name, in ticks of 10 ms (proc(5), fields 14 and 15).
+/// User and system time of all processes of a name, in ticks of 10 ms.
 fn ticks(program: &str) -> u64 {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes
-        .filter_map(|process| std::fs::read_to_string(process.path().join("stat")).ok())
-        .filter_map(|stat| {
-            let (head, rest) = stat.rsplit_once(')')?;
-            let named = head.split_once('(')?.1 == program;
-            let fields = rest.split_whitespace().skip(11).take(2);
-            named.then(|| fields.flat_map(str::parse::<u64>).sum::<u64>())
-        })
-        .sum()
+    let all = processes.filter_map(|process| spent(&process.path()));
+    all.filter(|(name, _)| name == program).map(|(_, ticks)| ticks).sum()
 }

@@ -2,6 +2,7 @@
 //! to stop and then drains: no new work, goodbyes, what was accepted becomes durable, the end.
 
 mod body;
+mod care;
 mod exposure;
 mod listen;
 mod metered;
@@ -31,6 +32,7 @@ use crate::spool::SpoolError;
 use crate::storage::StorageError;
 use crate::stream::{self, Stream};
 use crate::transport;
+use care::Care;
 pub use exposure::Exposure;
 use parts::Parts;
 pub(crate) use parts::storage_config;
@@ -67,6 +69,7 @@ pub enum StartError {
 pub struct App {
     config: Config,
     parts: Parts,
+    care: Care,
     health: Arc<Health>,
     router: Router,
 }
@@ -97,18 +100,21 @@ impl App {
         let parts = Parts::open(&config, wrap).await?;
         shipped::install(&parts.plugins, &parts.storage).await?;
         let api = parts.api(&config);
+        let care = Care::new(&parts, &config);
         let health = Arc::new(Health {
             api: api.clone(),
             meters: parts.meters.clone(),
             pipeline: parts.pipeline.clone(),
-            ready: true.into(),
+            watch: care.watch.clone(),
+            warmth: care.warmth.clone(),
+            draining: false.into(),
         });
         let (probes, promised) = health::routes(health.clone());
         let others = transport::routes(parts.transport.clone()).merge(probes);
         let router = api::routes(api.clone(), others, promised)
             .layer(axum::middleware::from_fn_with_state(api, api::allow_sites))
             .layer(axum::middleware::from_fn_with_state(parts.meters.clone(), api::watch));
-        Ok(Self { config, parts, health, router })
+        Ok(Self { config, parts, care, health, router })
     }
 
     /// The account of the first start, when there is none at all yet.
@@ -138,6 +144,7 @@ impl App {
         let control = listen::control(&Self::socket_path(&self.config))?;
         let (services, tasks) = (CancellationToken::new(), TaskTracker::new());
         self.parts.start(&services, &tasks).await;
+        self.care.start(&services, &tasks);
         let servers = TaskTracker::new();
         let patience = self.patience();
         servers.spawn(listen::tcp(listener, self.router.clone(), patience, shutdown.clone()));
@@ -146,7 +153,7 @@ impl App {
         shutdown.cancelled().await;
         tracing::info!("stopping: goodbyes first");
         let within = Duration::from_millis(self.config.server.stop_timeout_ms);
-        self.health.ready.store(false, Ordering::Release);
+        self.health.draining.store(true, Ordering::Release);
         if !self.parts.transport.drain(within).await {
             tracing::warn!("some connections did not close in time");
         }

@@ -22,6 +22,7 @@ mod storage;
 mod stream;
 mod telemetry;
 mod transport;
+mod warmup;
 
 /// What of the environment is text; no setting is anything else.
 fn environment() -> impl Iterator<Item = (String, String)> {
@@ -49,6 +50,7 @@ pub use storage::Storage;
 pub use stream::Stream;
 pub use telemetry::{LogFormat, Telemetry};
 pub use transport::Transport;
+pub use warmup::WarmUp;
 
 use std::path::Path;
 
@@ -72,6 +74,7 @@ pub struct Config {
     pub spool: Spool,
     pub archive: Archive,
     pub plugins: Plugins,
+    pub warmup: WarmUp,
     pub telemetry: Telemetry,
 }
 
@@ -117,6 +120,7 @@ impl Config {
             spool: reader.section("spool", Spool::read),
             archive: reader.section("archive", Archive::read),
             plugins: reader.section("plugins", Plugins::read),
+            warmup: reader.section("warmup", WarmUp::read),
             telemetry: reader.section("telemetry", Telemetry::read),
         }
     }

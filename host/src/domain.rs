@@ -10,6 +10,8 @@ pub mod event;
 pub mod file;
 pub mod ids;
 pub mod inspection;
+pub mod opening;
+pub mod outage;
 pub mod partition;
 pub mod people;
 pub mod plugin;

@@ -4,7 +4,7 @@
 //! Closed conversations come in through [`Inspection::enqueue`], one at a time go through the
 //! plugin on a blocking thread, and what does not fit the bounded queue is found again in storage
 //! (`uninspected`). A conversation that no plugin scored gets an empty card, so that it is not
-//! asked about for ever.
+//! asked about for ever. Several nodes may inspect one at the same time, as after a crash; the first report counts.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -140,7 +140,10 @@ impl Inspection {
             Some(_) => self.ask(&row).await?,
             None => self.report(&row, None, None),
         };
-        self.storage.record_report(&report).await?;
+        if !self.storage.record_report(&report).await? {
+            // Another node was quicker; quality moves once.
+            return Ok(());
+        }
         if let (Some(agent), Some(_)) = (report.agent, report.generation) {
             self.storage.blend_quality(agent, f64::from(report.card.score) / 100.0).await?;
         }

@@ -18,7 +18,10 @@ use std::sync::Arc;
 use crate::domain::event::Event;
 use crate::stream::LogPosition;
 
-pub use self::kafka::{Follow, Journal, Lane, LaneState, Reader};
+pub use self::kafka::{
+    Examined as JournalExamined, Follow, Journal, Lane, LaneState, Reader, Topic as JournalTopic,
+    examine,
+};
 
 /// Where the journal is and what it may hold. The partitions' number is the cluster's.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -28,5 +28,6 @@ pub mod transport;
 pub mod api;
 pub mod health;
 // 5 assembly
+pub mod warmup;
 pub mod app;
 pub mod cli;

@@ -33,7 +33,7 @@ use self::relay::{Mode, Relay};
 use self::road::{Known, Road};
 use self::tenure::Tenure;
 use crate::domain::event::Event;
-use crate::journal::Follow;
+use crate::journal::{Follow, Journal};
 use crate::runtime::Clock;
 use crate::storage::{Archived, Source, Stored};
 use crate::stream::{Lease, Log, LogPosition};
@@ -127,6 +127,18 @@ impl Pipeline {
             oldest = oldest.max(age.unwrap_or_default());
         }
         Some(Duration::from_millis(oldest))
+    }
+
+    /// Whether the stream gives an answer, of one partition in turn: each may be on another server.
+    pub async fn stream_answers(&self, turn: u16) -> bool {
+        let log = &self.parts.log;
+        log.log_end(turn % log.partitions().max(1)).await.is_ok()
+    }
+
+    /// Where there is one.
+    #[must_use]
+    pub fn journal(&self) -> Option<&Arc<Journal>> {
+        self.parts.relay.as_ref().map(|relay| &relay.journal)
     }
 
     /// Events that wait for SQL on this node.

@@ -207,6 +207,20 @@ impl Plugins {
         self.call(Point::Inspection, |live| live.inspect(&inspection::given(input)), check)
     }
 
+    /// Makes instances of whoever serves, `many` of each, so that the first decisions find one. Blocks for their making.
+    ///
+    /// # Errors
+    /// Why one cannot be made; its point falls back when it is asked.
+    pub fn warm(&self, many: usize) -> Result<(), String> {
+        for point in [Point::Routing, Point::Filter, Point::Inspection] {
+            if let Some(serving) = self.slot(point).active.load_full() {
+                let named = |why| format!("{}: {why}", point.word());
+                serving.ready.warm(many).map_err(named)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Counts and times of each point and generation since the start.
     pub fn stats(&self) -> [PointStats; 3] {
         [Point::Routing, Point::Filter, Point::Inspection]

@@ -159,6 +159,13 @@ fn all<K: Hash + Eq>(shard: &Shard<K>, key: &K) -> SmallVec<[Arc<Session>; 4]> {
     shard.lock().get(key).map(|list| list.iter().cloned().collect()).unwrap_or_default()
 }
 
+/// For so many in all.
+fn make_room<K: Hash + Eq, V>(shard: &Mutex<HashMap<K, V>>, many: usize) {
+    let mut shard = shard.lock();
+    let more = many.saturating_sub(shard.len());
+    shard.reserve(more);
+}
+
 impl Sessions {
     /// No sessions yet.
     #[must_use]
@@ -212,6 +219,14 @@ impl Sessions {
             heals: self.heals.load(Ordering::Relaxed),
             unhealed: self.unhealed.load(Ordering::Relaxed),
         }
+    }
+
+    /// Makes room for so many sessions at once, so that no table is copied while they all come.
+    pub fn reserve(&self, sessions: usize) {
+        let each = sessions.div_ceil(SHARDS);
+        self.by_id.iter().for_each(|shard| make_room(shard, each));
+        self.by_party.iter().for_each(|shard| make_room(shard, each));
+        self.followers.iter().for_each(|shard| make_room(shard, each));
     }
 
     /// Begins a session that ends when its proof does. From here on it is found by party; it follows nothing yet.

@@ -20,6 +20,7 @@ mod frame;
 mod queue;
 mod segment;
 
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,6 +47,9 @@ pub enum SpoolError {
     /// Something else than the end cannot be read: the queue has to be cleared and filled again.
     #[error("the spool is damaged: {0}")]
     Damaged(String),
+    /// Another process writes there: two would take each other's events for damage.
+    #[error("another process uses the spool in {0}")]
+    InUse(String),
     /// The disk does not do it.
     #[error("the spool at {path}: {why}")]
     Disk {
@@ -63,20 +67,23 @@ pub struct Spool {
     most: u64,
     segment_bytes: u64,
     used: AtomicU64,
+    /// Held for as long as anyone may write.
+    _lock: File,
 }
 
 impl Spool {
     /// The spool in `dir` (made if need be), of at most `most` bytes.
     ///
     /// # Errors
-    /// When the folder cannot be used.
+    /// When the folder cannot be used, or another process uses it.
     pub fn open(dir: &Path, most: u64) -> Result<Arc<Self>, SpoolError> {
         Self::with_segments(dir, most, SEGMENT_BYTES)
     }
 
     fn with_segments(dir: &Path, most: u64, segment_bytes: u64) -> Result<Arc<Self>, SpoolError> {
-        let spool = Self { dir: dir.into(), most, segment_bytes, used: AtomicU64::new(0) };
         std::fs::create_dir_all(dir).map_err(on(dir))?;
+        let (used, _lock) = (AtomicU64::new(0), lock(dir)?);
+        let spool = Self { dir: dir.into(), most, segment_bytes, used, _lock };
         for queue in std::fs::read_dir(dir).map_err(on(dir))?.flatten() {
             let path = queue.path();
             if path.is_dir() {
@@ -138,6 +145,17 @@ impl Spool {
             }
             _ => on(path)(why),
         }
+    }
+}
+
+/// Keeps every other opener out for as long as the file is open; the system lets go of it when a process dies.
+fn lock(dir: &Path) -> Result<File, SpoolError> {
+    let path = dir.join("lock");
+    let file = File::create(&path).map_err(on(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(SpoolError::InUse(dir.display().to_string())),
+        Err(TryLockError::Error(why)) => Err(on(&path)(why)),
     }
 }
 

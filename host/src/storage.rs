@@ -189,8 +189,8 @@ pub trait Conversations: Send + Sync {
     async fn decisions(&self, id: ConversationId) -> Stored<Vec<Decision>>;
     /// One decision.
     async fn decision(&self, id: DecisionId) -> Stored<Option<Decision>>;
-    /// Keeps a report; a later one of the same conversation replaces it.
-    async fn record_report(&self, report: &Report) -> Stored<()>;
+    /// Keeps a report, if its conversation has none: of several nodes that inspected it one is told `true`.
+    async fn record_report(&self, report: &Report) -> Stored<bool>;
     /// The report of a conversation.
     async fn report(&self, id: ConversationId) -> Stored<Option<Report>>;
     /// Closed conversations without a report, oldest first, at most `limit`.
@@ -286,9 +286,17 @@ pub trait Files: Send + Sync {
     async fn forget_file(&self, id: FileId) -> Stored<()>;
 }
 
+/// The way there.
+#[async_trait]
+pub trait Connections: Send + Sync {
+    /// Opens as many connections as there may be and has each look at every table, so that whoever comes first waits
+    /// for none of it. How many there are then.
+    async fn warm(&self) -> Stored<u32>;
+}
+
 /// The seam: everything above behind one handle.
-pub trait Storage: People + Conversations + Plugins + Files {}
-impl<T: People + Conversations + Plugins + Files> Storage for T {}
+pub trait Storage: People + Conversations + Plugins + Files + Connections {}
+impl<T: People + Conversations + Plugins + Files + Connections> Storage for T {}
 
 /// A shared handle.
 pub type Handle = Arc<dyn Storage>;

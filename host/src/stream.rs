@@ -122,6 +122,10 @@ pub trait Stream: Send + Sync {
     /// The last `seq`, 0 for a conversation without events.
     async fn head(&self, conversation: ConversationId) -> Result<Seq, ReadError>;
 
+    /// Makes everything on the way to it ready that is made at the first use, and asks whether it answers. Keeps nothing
+    /// that others would read.
+    async fn warm(&self) -> Result<(), ReadError>;
+
     /// A new live tail.
     fn tail(&self) -> Tail;
 }

@@ -7,6 +7,7 @@ mod contract;
 mod files;
 mod bytes;
 mod frames;
+mod health;
 mod plugins;
 mod redis;
 mod http;

@@ -10,7 +10,7 @@ const LINES: usize = 500;
 const BANNED: [&str; 5] = ["util", "helper", "common", "manager", "misc"];
 
 /// A vendor's crate, and the only places in `host/src` where it is named.
-const VENDORS: [(&str, &[&str]); 15] = [
+const VENDORS: [(&str, &[&str]); 16] = [
     ("sqlx", &["storage/"]),
     ("rusqlite", &["stream/"]),
     ("redis", &["stream/redis/"]),
@@ -24,6 +24,7 @@ const VENDORS: [(&str, &[&str]); 15] = [
     ("hmac", &["auth/"]),
     ("rust_embed", &["api/pages", "app/shipped"]),
     ("imagesize", &["files/"]),
+    ("jiff", &["domain/opening", "config/warmup"]),
     ("clap", &["cli"]),
     ("axum", &["transport", "api", "health", "app", "cli/link"]),
 ];

@@ -45,6 +45,7 @@ export class AgentClient extends Client {
         this.positions.delete(frame.conversation)
         return this.emit('gone', frame.conversation)
       case 'report': return this.emit('report', frame.report)
+      case 'outages': return this.emit('outages', frame.outages)
       case 'me':
         this.you = frame.you
         return this.emit('me', frame.you)

@@ -4,8 +4,8 @@
 import { Connection } from './connection'
 import type { ConnectionEvents, ConnectionOptions, ConnectionState } from './connection'
 import type {
-  Ack, ByeCode, Draft, Failure, FileInfo, Id, KefuEvent, Limits, Party, Position, ResumePoint,
-  Seen, ServerFrame, Signal, Summary, Typing, Welcome, You,
+  Ack, ByeCode, Draft, Failure, FileInfo, Id, KefuEvent, Limits, Outage, Party, Position,
+  ResumePoint, Seen, ServerFrame, Signal, Summary, Typing, Welcome, You,
 } from './frames'
 import { sameParty } from './frames'
 import { LOCAL, Outbox, lane } from './outbox'
@@ -49,6 +49,7 @@ export interface ClientEvents {
   typing: [Typing]
   seen: [Seen]
   report: [unknown]
+  outages: [Outage[]]
   me: [You]
   /** A refusal: of a draft (it has a `key`) or of a signal. */
   error: [Failure]

@@ -126,6 +126,16 @@ export interface Bye {
   reconnect_ms?: number
 }
 
+/** Something the server stands on is out; `[]` says that all is well again. For those who supervise. */
+export interface Outage {
+  part: 'stream' | 'storage' | 'journal' | 'spool' | 'archive'
+  since: Millis
+  /** Waiting in the spool. */
+  bytes?: number
+  /** How far SQL is behind. */
+  behind_ms?: number
+}
+
 export interface Typing { type: 'typing'; conversation: Id; from: Party; on: boolean }
 export interface Seen {
   type: 'seen'; conversation: Id; from: Party; delivered?: number; read?: number
@@ -138,6 +148,7 @@ export type ServerFrame =
   | { type: 'conversation'; conversation: Summary }
   | { type: 'gone'; conversation: Id }
   | { type: 'report'; report: unknown }
+  | { type: 'outages'; outages: Outage[] }
   | { type: 'me'; you: You }
   | { type: 'ping' }
   | { type: 'pong' }

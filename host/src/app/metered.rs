@@ -12,8 +12,14 @@ use crate::telemetry::Meters;
 
 /// See the module.
 pub(super) struct Metered {
-    pub(super) inner: Arc<dyn Stream>,
-    pub(super) meters: Arc<Meters>,
+    inner: Arc<dyn Stream>,
+    meters: Arc<Meters>,
+}
+
+impl Metered {
+    pub(super) fn over(inner: Arc<dyn Stream>, meters: &Arc<Meters>) -> Arc<dyn Stream> {
+        Arc::new(Self { inner, meters: meters.clone() })
+    }
 }
 
 #[async_trait]
@@ -43,6 +49,10 @@ impl Stream for Metered {
 
     async fn head(&self, conversation: ConversationId) -> Result<Seq, ReadError> {
         self.inner.head(conversation).await
+    }
+
+    async fn warm(&self) -> Result<(), ReadError> {
+        self.inner.warm().await
     }
 
     fn tail(&self) -> Tail {

@@ -35,6 +35,7 @@ pub(super) struct Parts {
     pub(super) clock: Clock,
     pub(super) meters: Arc<Meters>,
     pub(super) storage: storage::Handle,
+    pub(super) stream: Arc<dyn Stream>,
     pub(super) presence: Arc<Presence>,
     pub(super) plugins: Arc<Plugins>,
     pub(super) files: Arc<Files>,
@@ -57,8 +58,7 @@ impl Parts {
         let dir = data_dir(config)?;
         let (clock, meters) = (Clock::system(), meters()?);
         let Seams { stream, storage, signals, moving } = Seams::open(config, dir, &clock).await?;
-        let stream: Arc<dyn Stream> =
-            Arc::new(Metered { inner: wrap(stream), meters: meters.clone() });
+        let stream = Metered::over(wrap(stream), &meters);
         let presence = Presence::new(clock.clone(), config.sessions.grace_ms, signals.clone());
         let plugins = Plugins::open(storage.clone(), plugins_config(config), clock.clone()).await?;
         let files = files(dir)?;
@@ -110,6 +110,7 @@ impl Parts {
             clock,
             meters,
             storage,
+            stream,
             presence,
             plugins,
             files,

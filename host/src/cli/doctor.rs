@@ -1,6 +1,8 @@
 //! `kefu doctor`: looks at what usually goes wrong, and says what is in force. `ok` is as it should be, `note` is worth
 //! knowing, `WRONG` has to be changed and makes the command fail.
 
+mod kafka;
+mod limits;
 mod postgres;
 mod redis;
 
@@ -8,8 +10,9 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail, ensure};
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::link::Link;
 use super::say;
@@ -19,16 +22,16 @@ use crate::config::Config;
 use crate::runtime::Clock;
 use crate::storage::StorageConfig;
 
-/// Below this many open files a busy server runs out of connections.
-const FILES_WANTED: u64 = 4096;
-/// Files a server needs besides its connections.
-const FILES_OWN: u64 = 64;
 /// Below this the stream soon takes nothing more.
 const FREE_WANTED: u64 = 256 << 20;
 /// 2024-01-01: ids count from there.
 const FIRST_DAY_MS: u64 = 1_704_067_200_000;
-/// Two clocks of one machine agree to this.
+/// A file's time and the clock of one machine agree to this.
 const APART_MS: u64 = 2000;
+/// Clocks of two machines that NTP keeps agree to this.
+const CLOCKS_APART_MS: u64 = 1000;
+/// How long anything may take to answer: whatever hangs, the doctor goes on.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// A disk slower than this makes every ack wait.
 const SLOW_SYNC: Duration = Duration::from_millis(50);
 
@@ -46,7 +49,9 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     report.line("data directory", data_dir(&config.server.data_dir))?;
     report.line("disk space", free_space(&config.server.data_dir))?;
     report.line("clock", clock(&config.server.data_dir))?;
-    report.line("open files", open_files(config.transport.connections as u64))?;
+    report.line("open files", limits::open_files(config.transport.connections as u64))?;
+    report.line("waiting connections", limits::waiting_connections())?;
+    report.line("memory", limits::memory(&config))?;
     match app::redis_config(&config) {
         Some(settings) => self::redis::lines(&config, &settings, &mut report).await?,
         None => report
@@ -54,6 +59,9 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     }
     if let StorageConfig::Postgres(settings) = app::storage_config(&config) {
         postgres::lines(&config, &settings, &mut report).await?;
+    }
+    if let Some(settings) = app::journal_settings(&config) {
+        kafka::lines(&config, &settings, &mut report).await?;
     }
     server(config, &mut report).await?;
     match report.wrong {
@@ -127,21 +135,20 @@ fn clock(dir: &Path) -> anyhow::Result<Found> {
     Ok(Good("after everything in the data directory".into()))
 }
 
-fn open_files(connections: u64) -> anyhow::Result<Found> {
-    let limits = std::fs::read_to_string("/proc/self/limits").context("limits cannot be read")?;
-    let line = limits.lines().find(|line| line.starts_with("Max open files"));
-    let soft = line.and_then(|line| line.split_whitespace().nth(3)).unwrap_or("0");
-    let Ok(most) = soft.parse::<u64>() else { return Ok(Good("any number may be open".into())) };
-    if most < FILES_WANTED {
-        bail!("only {most} may be open; raise LimitNOFILE (`ulimit -n`) to {FILES_WANTED} or more");
-    }
-    if most < connections + FILES_OWN {
-        return Ok(Note(format!(
-            "{most} may be open, fewer than transport.connections = {connections}; raise \
-             LimitNOFILE (`ulimit -n`) or lower the setting"
-        )));
-    }
-    Ok(Good(format!("{most} may be open, enough for transport.connections = {connections}")))
+/// Another machine's clock lies between ours before and after the question, give or take.
+fn clock_of(clock: u64, asked: &std::ops::RangeInclusive<u64>) -> anyhow::Result<Found> {
+    let ahead = clock.saturating_sub(*asked.end());
+    let behind = asked.start().saturating_sub(clock);
+    let apart = ahead.max(behind);
+    let word = if ahead > 0 { "ahead of" } else { "behind" };
+    ensure!(apart <= CLOCKS_APART_MS, "{apart} ms {word} this machine's: set both by NTP");
+    Ok(Good(format!("within {} ms of this machine's", apart.max(1))))
+}
+
+/// Waits for an answer, but not for ever.
+async fn in_time<T>(answer: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let late = |_| Err(anyhow!("no answer within {} s", PATIENCE.as_secs()));
+    timeout(PATIENCE, answer).await.unwrap_or_else(late)
 }
 
 fn exposure(server: &Exposure) -> anyhow::Result<Found> {
@@ -165,31 +172,67 @@ fn exposure(server: &Exposure) -> anyhow::Result<Found> {
 async fn server(config: Config, report: &mut Report) -> anyhow::Result<()> {
     let own = Exposure::of(&config.server);
     let listen = own.listen;
-    let mut link = match Link::open(config).await {
+    let mut link = match in_time(Box::pin(Link::open(config))).await {
         Ok(link) => link,
         Err(error) => {
             report.line("exposure", exposure(&own))?;
             return report.line("server", Err(error));
         }
     };
-    let served = link.exposure().await;
+    let served = in_time(link.exposure()).await;
     report.line("exposure", served.and_then(|served| exposure(&served)))?;
     let state = match link.is_running() {
         true => Ok(Good(format!("version {} runs", env!("CARGO_PKG_VERSION")))),
         false => match std::net::TcpListener::bind(listen) {
             Ok(_) => Ok(Note("does not run; its data opens, and its address is free".into())),
-            Err(why) => Err(anyhow::anyhow!("does not run, and cannot listen on {listen}: {why}")),
+            Err(why) => Err(anyhow!("does not run, and cannot listen on {listen}: {why}")),
         },
     };
     report.line("server", state)?;
-    let plugins = link.get("/v1/plugins").await;
-    link.close().await;
+    if link.is_running() {
+        let ready = in_time(link.get("/health/ready")).await;
+        match ready {
+            Ok(ready) => readiness(&ready, report)?,
+            Err(error) => report.line("work", Err(error.context("it takes no work")))?,
+        }
+    }
+    let plugins = in_time(link.get("/v1/plugins")).await;
+    drop(timeout(PATIENCE, link.close()).await);
     match plugins {
         Err(error) => report.line("plugins", Err(error)),
         Ok(plugins) => ["routing", "filter", "inspection"]
             .into_iter()
             .try_for_each(|point| report.line(&format!("plugin {point}"), serves(&plugins, point))),
     }
+}
+
+/// What the running server says of itself.
+fn readiness(ready: &Value, report: &mut Report) -> anyhow::Result<()> {
+    let outages = ready["outages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let out: Vec<_> = outages.iter().map(|one| text(&one["part"])).collect();
+    report.line(
+        "work",
+        match out.is_empty() {
+            true => Ok(Good("it takes work".into())),
+            false => Err(anyhow!("it takes work without {}", out.join(", "))),
+        },
+    )?;
+    report.line("warm-up", warm_up(&ready["warm_up"]))
+}
+
+/// How the last one went.
+fn warm_up(last: &Value) -> anyhow::Result<Found> {
+    let Some(at) = last["at"].as_u64() else {
+        return Ok(Note("none yet: warmup.at_start is false, and no opening was near".into()));
+    };
+    let steps = last["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let ago = Clock::system().now().saturating_sub(at) / 1000;
+    let failed = steps.iter().filter(|step| step["failure"].is_string());
+    let failed = failed.map(|step| format!("{}: {}", text(&step["step"]), text(&step["failure"])));
+    let failed: Vec<_> = failed.collect();
+    ensure!(failed.is_empty(), "{ago} s ago not all got warm: {}", failed.join("; "));
+    let took = steps.iter().map(|step| format!("{} {} ms", text(&step["step"]), step["ms"]));
+    Ok(Good(format!("{ago} s ago, {}", took.collect::<Vec<_>>().join(", "))))
 }
 
 fn serves(plugins: &Value, point: &str) -> anyhow::Result<Found> {

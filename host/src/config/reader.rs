@@ -181,6 +181,12 @@ impl Reader {
         .unwrap_or(low)
     }
 
+    /// Yes or no.
+    pub(super) fn flag(&mut self, key: &str, default: bool) -> bool {
+        self.value(key, Value::Boolean(default), "true or false", Value::as_bool)
+            .unwrap_or_default()
+    }
+
     /// A number with a fraction.
     pub(super) fn fraction(
         &mut self,

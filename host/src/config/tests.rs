@@ -57,8 +57,10 @@ fn another(path: &str, default: &toml::Value) -> String {
         ("kafka.topic", _) => "talks".into(),
         ("telemetry.log", _) => "debug".into(),
         ("telemetry.log_format", _) => "json".into(),
+        ("warmup.openings", _) => r#"["daily 09:00 UTC"]"#.into(),
         ("limits.file_types", _) => r#"["image/png"]"#.into(),
         (_, toml::Value::Array(_)) => r#"["10.0.0.0/8"]"#.into(),
+        (_, toml::Value::Boolean(yes)) => (!yes).to_string(),
         (_, toml::Value::Integer(number)) => (number + 1).to_string(),
         (_, toml::Value::Float(number)) => (number + 1.0).to_string(),
         (_, toml::Value::String(duration)) => {
@@ -119,6 +121,34 @@ fn keys_that_make_no_sense_together_are_all_named() {
     assert!(heartbeat.ends_with(both), "{heartbeat}");
     let found = parse("[transport]\noutbox_bytes = 4096\n", &[]).unwrap_err();
     assert_eq!(found.0[0].key, "transport.outbox_bytes");
+}
+
+#[test]
+fn an_opening_is_days_a_time_and_a_zone() {
+    let opening = |text: &str| {
+        let config = parse(&format!("[warmup]\nopenings = [\"{text}\"]\n"), &[])?;
+        Ok::<_, Problems>(config.warmup.openings.into_iter().next().unwrap())
+    };
+    let shop = opening("mon-fri 09:05 Asia/Shanghai").unwrap();
+    assert_eq!((shop.days, shop.at), ([true, true, true, true, true, false, false], (9, 5)));
+    assert_eq!(shop.zone.iana_name(), Some("Asia/Shanghai"));
+    // Over the end of the week, and single days.
+    let days = opening("sat-mon,wed 23:59 UTC").unwrap().days;
+    assert_eq!(days, [true, false, true, false, false, true, true]);
+    assert_eq!(opening("daily 00:00 Europe/Berlin").unwrap().days, [true; 7]);
+    for wrong in [
+        "mon-fri 09:00 Asia/Shangai",
+        "mon-fri 09:00",
+        "mo-fr 09:00 UTC",
+        "mon-fri 24:00 UTC",
+        "mon-fri 9:00 UTC",
+        "mon-fri 09:60 UTC",
+        "mon-fri 09:00 UTC and more",
+        "",
+    ] {
+        let told = opening(wrong).unwrap_err().to_string();
+        assert!(told.contains("warmup.openings: expected") && told.contains(wrong), "{told}");
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@
 //!
 //! No TLS and no SASL: librdkafka needs OpenSSL for both, which this program does not link yet.
 
+mod examine;
 mod reader;
 mod topic;
 
@@ -34,6 +35,7 @@ use crate::domain::ids::Millis;
 use crate::runtime::Clock;
 use crate::stream::LogPosition;
 
+pub use examine::{Examined, Topic, examine};
 pub use reader::{Follow, Reader};
 
 /// The journal.
@@ -88,8 +90,8 @@ impl Journal {
         self.settings.partitions
     }
 
-    /// Makes sure that the topic is there and as it must be; creates it where it is missing. Also the warm-up: the
-    /// producer knows the topic's leaders afterwards.
+    /// Makes sure that the topic is there and as it must be; creates it where it is missing. The producer knows the
+    /// topic's leaders afterwards.
     ///
     /// # Errors
     /// [`JournalError::Away`] when nobody answers in time, [`JournalError::Partitions`] when it must not be used.
@@ -100,6 +102,32 @@ impl Journal {
             producer.client().fetch_metadata(Some(&name), topic::PATIENCE).map(drop)
         });
         known.await.map_err(|e| away(&e))?.map_err(|e| away(&e))
+    }
+
+    /// As [`Journal::prepare`], and everything else that the first record of a producer waits for: its number from the
+    /// brokers, and connections to the leader of every partition. It asks them where they end and sends nothing: a
+    /// record that is no event would stand in every reader's way for ever, kefu's own included.
+    ///
+    /// # Errors
+    /// As [`Journal::prepare`].
+    pub async fn warm(&self) -> Result<(), JournalError> {
+        self.prepare().await?;
+        let (producer, settings) = (self.producer.lock().clone(), self.settings.clone());
+        let asked = tokio::task::spawn_blocking(move || {
+            (0..i32::from(settings.partitions)).try_for_each(|partition| {
+                let end =
+                    producer.client().fetch_watermarks(&settings.topic, partition, topic::PATIENCE);
+                end.map(drop).map_err(|e| away(&e))
+            })
+        });
+        asked.await.map_err(|e| away(&e))?
+    }
+
+    /// Whether a broker answers. Asked again and again: it makes no client and no topic.
+    pub async fn answers(&self, within: Duration) -> bool {
+        let (producer, name) = (self.producer.lock().clone(), self.settings.topic.clone());
+        let known = move || producer.client().fetch_metadata(Some(&name), within).is_ok();
+        tokio::task::spawn_blocking(known).await.unwrap_or(false)
     }
 
     /// How far the partition's log is in the journal, by the stamps at its end. `before` is the epoch of the lease

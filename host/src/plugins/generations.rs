@@ -54,6 +54,18 @@ impl Ready {
         Ok(())
     }
 
+    /// Keeps at least `many` instances, as far as any are kept.
+    ///
+    /// # Errors
+    /// Why one cannot be made.
+    pub(super) fn warm(&self, many: usize) -> Result<(), String> {
+        while self.warm.lock().len() < many.min(WARM) {
+            let live = self.start()?.map_err(|refusal| format!("config refused: {refusal}"))?;
+            self.give_back(live);
+        }
+        Ok(())
+    }
+
     /// One call: inside the budgets, answer checked, always an [`Answer`].
     pub(super) fn ask<R, T>(
         &self,

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use super::{Bye, Follow, Item, Push, Sessions, all, of, of_party};
+use super::{Bye, Follow, Item, Push, Session, Sessions, all, of, of_party};
 use crate::domain::ids::ConversationId;
-use crate::domain::people::Party;
+use crate::domain::people::{Party, Principal, Role};
 use crate::stream::Topic;
 
 /// One of them, as the method of [`Sessions`] that it is named after.
@@ -46,6 +46,22 @@ impl Sessions {
     pub fn push_here(&self, party: Party, push: Push) {
         for session in all(&self.by_party[of_party(party)], &party) {
             self.put(&session, Item::Push(push.clone()));
+        }
+    }
+
+    /// Gives something to every session of this node whose account has this role or a higher one.
+    pub fn push_to_role_here(&self, least: Role, push: &Push) {
+        let may = |session: &Session| match session.principal() {
+            Principal::Agent { role, .. } => *role >= least,
+            Principal::Visitor { .. } => false,
+        };
+        for shard in &self.by_party {
+            let shard = shard.lock();
+            let agents = shard.iter().filter(|(party, _)| matches!(party, Party::Agent(_)));
+            let all = agents.flat_map(|(_, list)| list).filter(|session| may(session));
+            let all: Vec<_> = all.cloned().collect();
+            drop(shard);
+            all.iter().for_each(|session| self.put(session, Item::Push(push.clone())));
         }
     }
 

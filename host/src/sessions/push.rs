@@ -10,6 +10,7 @@ use crate::domain::conversation::Conversation;
 use crate::domain::event::{Event, EventBody};
 use crate::domain::ids::{ConversationId, Seq};
 use crate::domain::inspection::Report;
+use crate::domain::outage::Outage;
 use crate::domain::people::Party;
 
 /// Something for a client. Events are durable and resumable; everything else is a signal and may be lost.
@@ -52,6 +53,8 @@ pub enum Push {
     },
     /// An inspection report.
     Report(Arc<Report>),
+    /// What is out, for those who supervise; nothing: all is well (again).
+    Outages(Arc<Vec<Outage>>),
     /// The session ends.
     Bye(Bye),
 }
@@ -120,7 +123,12 @@ impl Item {
         matches!(
             self,
             Self::Ping
-                | Self::Push(Push::Typing { .. } | Push::Seen { .. } | Push::Position { .. })
+                | Self::Push(
+                    Push::Typing { .. }
+                        | Push::Seen { .. }
+                        | Push::Position { .. }
+                        | Push::Outages(_)
+                )
         )
     }
 }

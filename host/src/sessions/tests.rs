@@ -71,6 +71,10 @@ impl Stream for Memory {
         Ok(self.events.lock().iter().filter(|e| e.conversation == conversation).count() as Seq)
     }
 
+    async fn warm(&self) -> Result<(), ReadError> {
+        Ok(())
+    }
+
     fn tail(&self) -> Tail {
         let (sender, tail) = mpsc::channel(16);
         self.tails.lock().push(sender);

@@ -53,6 +53,16 @@ fn what_was_kept_comes_back_in_order_after_a_restart() {
 }
 
 #[test]
+fn a_second_opener_is_kept_out_and_the_folder_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Spool::open(dir.path(), 1 << 20).unwrap();
+    let refused = Spool::open(dir.path(), 1 << 20).unwrap_err().to_string();
+    assert_eq!(refused, format!("another process uses the spool in {}", dir.path().display()));
+    drop(first);
+    Spool::open(dir.path(), 1 << 20).unwrap();
+}
+
+#[test]
 fn what_is_drained_is_forgotten_and_its_room_is_free() {
     let dir = tempfile::tempdir().unwrap();
     let spool = Spool::with_segments(dir.path(), 1 << 20, 1000).unwrap();

@@ -13,6 +13,7 @@ mod examine;
 mod files;
 mod people;
 mod plugins;
+mod warm;
 
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ mod conversations;
 mod files;
 mod people;
 mod plugins;
+mod warm;
 
 #[cfg(test)]
 mod tests;

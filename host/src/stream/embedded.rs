@@ -152,6 +152,10 @@ impl Stream for Embedded {
             .await
     }
 
+    async fn warm(&self) -> Result<(), ReadError> {
+        self.readers.warm().await
+    }
+
     fn tail(&self) -> Tail {
         let (tail, events) = mpsc::channel(self.limits.tail.max(1));
         self.shared.tails.lock().push(tail);

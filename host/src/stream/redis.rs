@@ -31,6 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::try_join_all;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 use tokio::time::timeout;
@@ -286,6 +287,16 @@ impl Stream for Redis {
             Some(head) => Ok(head),
             None => self.shared.older.head(conversation).await,
         }
+    }
+
+    async fn warm(&self) -> Result<(), ReadError> {
+        self.shared.programs.load(&self.shared.link).await.map_err(unread)?;
+        // Each partition once: of a cluster that opens the way to every master.
+        let looks = (0..self.shared.keys.len()).map(|partition| {
+            let nothing = LogPosition { ms: u64::MAX, n: 0 };
+            self.shared.look(partition, nothing, 1)
+        });
+        try_join_all(looks).await.map(drop)
     }
 
     fn tail(&self) -> Tail {

@@ -66,7 +66,7 @@ const HTTP_TIME: Figure = figure(
 );
 
 /// Read when someone asks, in this order.
-const LIVE: [Figure; 24] = [
+const LIVE: [Figure; 28] = [
     figure("kefu_build_info", "gauge", &["version"], "1; the version is in the label."),
     figure(
         "kefu_sessions",
@@ -139,6 +139,21 @@ const LIVE: [Figure; 24] = [
         &[],
         "Age of the oldest event that SQL has not got, of the partitions this node has.",
     ),
+    figure(
+        "kefu_outage",
+        "gauge",
+        &["part"],
+        "1: this node has to do without: stream (Redis), storage (rows), journal (Kafka), spool (full), archive (SQL is \
+         a minute behind).",
+    ),
+    figure("kefu_warmup_good", "gauge", &["step"], "1: the step of the last warm-up went well."),
+    figure(
+        "kefu_warmup_seconds",
+        "gauge",
+        &["step"],
+        "How long the step of the last warm-up took.",
+    ),
+    figure("kefu_warmup_age_seconds", "gauge", &[], "Time since the last warm-up."),
     figure("process_resident_memory_bytes", "gauge", &[], "Memory in use (RSS)."),
     figure("process_open_fds", "gauge", &[], "Open files, sockets included."),
     figure("process_max_fds", "gauge", &[], "Most files that may be open."),

@@ -67,6 +67,10 @@ impl Stream for Broken {
         self.inner.head(conversation).await
     }
 
+    async fn warm(&self) -> Result<(), ReadError> {
+        self.inner.warm().await
+    }
+
     fn tail(&self) -> Tail {
         self.inner.tail()
     }

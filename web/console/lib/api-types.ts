@@ -32,7 +32,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * It can take work; 503, in words, when not.
+         * It can take work, perhaps degraded; 503: it must not get any.
          * @description For anyone.
          */
         get: operations["getReady"];
@@ -1235,8 +1235,30 @@ export interface components {
         OneTeam: {
             team: components["schemas"]["Team"];
         };
+        /** @description One that is going on. */
+        Outage: {
+            /**
+             * Format: uint64
+             * @description How far SQL is behind the stream, ms.
+             */
+            behind_ms?: number | null;
+            /**
+             * Format: uint64
+             * @description Bytes that wait in this node's spool.
+             */
+            bytes?: number | null;
+            /** @description What. */
+            part: components["schemas"]["Part"];
+            /**
+             * Format: uint64
+             * @description Since when, as this node saw it.
+             */
+            since: number;
+        };
         /** @description How a plugin call ended. The three ways of not answering stay distinct. */
         Outcome: "answered" | "no_opinion" | "error" | "fault" | "absent";
+        /** @description What a node stands on. */
+        Part: "stream" | "storage" | "journal" | "spool" | "archive";
         /** @description Who did something. */
         Party: {
             id: components["schemas"]["VisitorId"];
@@ -1298,6 +1320,21 @@ export interface components {
              */
             score: number;
         };
+        /** @description The answer. */
+        Readiness: {
+            /** @description Why it must not get work. */
+            error?: components["schemas"]["UnreadyReason"] | null;
+            /** @description What is out. */
+            outages: components["schemas"]["Outage"][];
+            /** @description How far events are on their way, where the stream does not keep them; for this machine and admins. */
+            road?: components["schemas"]["RoadFigures"] | null;
+            /** @description In a word. */
+            status: components["schemas"]["ReadinessGrade"];
+            /** @description The last warm-up; for this machine and admins. */
+            warm_up?: components["schemas"]["WarmUp"] | null;
+        };
+        /** @description In a word. */
+        ReadinessGrade: "ready" | "degraded" | "unready";
         Reissued: {
             /** Format: uint64 */
             expires_at: number;
@@ -1318,6 +1355,51 @@ export interface components {
             conversation: components["schemas"]["ConversationId"];
             /** @description By which generation; `None` when no plugin answered and no score was given. */
             generation: components["schemas"]["GenerationId"] | null;
+        };
+        /** @description The road of this node's partitions, in numbers. */
+        RoadFigures: {
+            /**
+             * Format: uint64
+             * @description Age of the oldest event that SQL has not got; absent when the stream does not say.
+             */
+            archive_lag_ms?: number | null;
+            /**
+             * Format: uint
+             * @description Events read and not yet written to SQL.
+             */
+            archive_waiting: number;
+            /**
+             * Format: uint
+             * @description Partitions whose events go straight to Kafka.
+             */
+            direct: number;
+            /**
+             * Format: uint
+             * @description Records on their way to Kafka.
+             */
+            in_flight: number;
+            /**
+             * Format: uint
+             * @description Partitions without a journal.
+             */
+            none: number;
+            /**
+             * Format: uint
+             * @description Partitions whose events go over the spool.
+             */
+            spool: number;
+            /**
+             * Format: uint64
+             * @description Bytes in the spool.
+             */
+            spool_bytes: number;
+            /** @description The spool refuses. */
+            spool_full: boolean;
+            /**
+             * Format: uint64
+             * @description Changes between direct and spool.
+             */
+            turns: number;
         };
         /** @description What an account may do. Each role includes the ones before it. */
         Role: "agent" | "supervisor" | "admin";
@@ -1466,6 +1548,10 @@ export interface components {
             /** @constant */
             type: "report";
         } | {
+            outages: components["schemas"]["Outage"][];
+            /** @constant */
+            type: "outages";
+        } | {
             /** @constant */
             type: "me";
             you: components["schemas"]["You"];
@@ -1601,6 +1687,13 @@ export interface components {
             /** @constant */
             kind: "team";
         };
+        /** @description As every refusal of the API. */
+        UnreadyReason: {
+            /** @description `unavailable`. */
+            code: string;
+            /** @description In words. */
+            message: string;
+        };
         Uploaded: {
             file: components["schemas"]["Attachment"];
         };
@@ -1611,6 +1704,28 @@ export interface components {
             visitor: components["schemas"]["VisitorId"];
         };
         VisitorId: string;
+        /** @description One warm-up. */
+        WarmUp: {
+            /**
+             * Format: uint64
+             * @description When it ended.
+             */
+            at: number;
+            /** @description What was done. */
+            steps: components["schemas"]["WarmUpStep"][];
+        };
+        /** @description One thing that was made warm, or was not. */
+        WarmUpStep: {
+            /** @description Why it did not go well. */
+            failure?: string | null;
+            /**
+             * Format: uint64
+             * @description How long it took, ms.
+             */
+            ms: number;
+            /** @description Which: `storage`, `stream`, `journal`, `plugins`, `room`. */
+            step: string;
+        };
         /** @description The answer to `hello`. */
         Welcome: {
             conversations: components["schemas"]["Conversation"][];
@@ -1839,7 +1954,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/plain": unknown;
+                    "application/json": components["schemas"]["Readiness"];
                 };
             };
             /** @description Good. */
@@ -1848,7 +1963,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/plain": unknown;
+                    "application/json": components["schemas"]["Readiness"];
                 };
             };
         };

@@ -5,7 +5,9 @@ import { defineStore } from 'pinia'
 import { computed, reactive, ref, shallowRef } from 'vue'
 
 import { Client } from '../../protocol'
-import type { ByeCode, FileInfo, KefuEvent, Row, Status, Summary, Target } from '../../protocol'
+import type {
+  ByeCode, FileInfo, KefuEvent, Outage, Row, Status, Summary, Target,
+} from '../../protocol'
 import { api } from '../lib/api'
 import { inTab, order, unansweredSince, unread } from '../lib/desk'
 import type { Listed, Tab } from '../lib/desk'
@@ -13,6 +15,8 @@ import type { Report } from '../lib/types'
 import { useSession } from './session'
 
 const TYPING_MS = 6_000
+/** The server says every 5 s what is out, for as long as it is. */
+const OUTAGE_MS = 20_000
 const READS = 'kefu.console.reads'
 const MOST_FOLLOWED = 60
 const PAGE = 500
@@ -38,6 +42,9 @@ export const useDesk = defineStore('desk', () => {
   const reads = reactive(readMarks())
   const flagged = reactive(new Set<string>())
   const reports = reactive(new Map<string, Report>())
+  /** What the server does without, and when it said so. */
+  const outages = shallowRef<Outage[]>([])
+  let outagesAt = 0
   const busy = reactive(new Map<string, 'take' | 'close' | 'transfer'>())
   const errors = ref<{ code: string; message: string; conversation?: string; at: number }>()
   const extra = new Map<string, Summary>()
@@ -56,6 +63,7 @@ export const useDesk = defineStore('desk', () => {
   }
   setInterval(() => {
     now.value = Date.now()
+    if (outages.value.length > 0 && now.value - outagesAt > OUTAGE_MS) outages.value = []
     for (const [id, until] of typing) if (until < now.value) typing.delete(id)
   }, 1000)
 
@@ -122,6 +130,10 @@ export const useDesk = defineStore('desk', () => {
     one.on('report', (report) => {
       const one = report as Report
       reports.set(one.conversation, one)
+    })
+    one.on('outages', (all) => {
+      outages.value = all
+      outagesAt = Date.now()
     })
     one.on('stopped', (code) => {
       stopped.value = code
@@ -243,6 +255,7 @@ export const useDesk = defineStore('desk', () => {
     client.value = undefined
     extra.clear()
     followed.clear()
+    outages.value = []
     welcomed.value = false
     newsFrom = Infinity
     stopped.value = undefined
@@ -251,7 +264,8 @@ export const useDesk = defineStore('desk', () => {
   }
 
   return {
-    state, lostAt, stopped, stale, welcomed, listState, now, typing, reports, busy, errors, reads,
+    state, lostAt, stopped, stale, welcomed, listState, now, typing, reports, busy, outages, errors,
+    reads,
     summaries, unreadTotal, start, stop, loadList, open, summary, rows, marks, loaded,
     unreadOf, sinceOf, listed, markRead,
     skew: () => client.value?.skew ?? 0,

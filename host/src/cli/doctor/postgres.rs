@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure};
 
-use super::{APART_MS, Found, Good, Note, Report};
+use super::{Found, Good, Note, Report, clock_of, in_time};
 use crate::config::Config;
 use crate::runtime::Clock;
 use crate::storage::{Examined, PostgresConfig, examine};
@@ -18,7 +18,8 @@ pub(super) async fn lines(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let begun = Clock::system().now();
-    let found = match examine(postgres).await {
+    let asked = async { examine(postgres).await.map_err(anyhow::Error::new) };
+    let found = match in_time(asked).await {
         Ok(found) => found,
         Err(error) => {
             let told = anyhow::anyhow!("{}: {error}", config.storage.url);
@@ -28,7 +29,7 @@ pub(super) async fn lines(
     let ended = Clock::system().now();
     report.line("postgres", place(config, &found))?;
     report.line("postgres commits", commits(&found))?;
-    report.line("postgres clock", clock(&found, begun..=ended))?;
+    report.line("postgres clock", clock_of(found.clock, &(begun..=ended)))?;
     report.line("postgres tables", tables(found.migrations))?;
     report.line("postgres connections", connections(config, found.connections))?;
     report.line("archive", archive(found.conflicts))
@@ -49,16 +50,6 @@ fn commits(found: &Examined) -> anyhow::Result<Found> {
         return Ok(Note(format!("{said}: a crash of its machine may take back the last changes")));
     }
     Ok(Good(format!("survive power loss ({said})")))
-}
-
-/// Its clock must lie between ours before and after the question, give or take.
-fn clock(found: &Examined, asked: std::ops::RangeInclusive<u64>) -> anyhow::Result<Found> {
-    let ahead = found.clock.saturating_sub(*asked.end());
-    let behind = asked.start().saturating_sub(found.clock);
-    let apart = ahead.max(behind);
-    let word = if ahead > 0 { "ahead of" } else { "behind" };
-    ensure!(apart <= APART_MS, "{apart} ms {word} this machine's: set both by NTP");
-    Ok(Good(format!("within {} ms of this machine's", apart.max(1))))
 }
 
 fn tables((applied, known): (usize, usize)) -> anyhow::Result<Found> {

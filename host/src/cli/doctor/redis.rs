@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail, ensure};
 
-use super::{Found, Good, Note, Report};
+use super::{Found, Good, Note, Report, clock_of, in_time};
 use crate::config::Config;
+use crate::runtime::Clock;
 use crate::stream::{RedisConfig, RedisFacts};
 
 /// Beyond this every message is felt.
@@ -16,12 +17,20 @@ pub(super) async fn lines(
     redis: &RedisConfig,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let found = match RedisFacts::of(&redis.urls, redis.command_timeout).await {
+    let begun = Clock::system().now();
+    let asked = async {
+        RedisFacts::of(&redis.urls, redis.command_timeout).await.map_err(|why| anyhow!("{why}"))
+    };
+    let found = match in_time(asked).await {
         Ok(found) => found,
         Err(why) => return report.line("redis", Err(anyhow!("{}: {why}", config.redis.url))),
     };
+    let asked = begun..=Clock::system().now();
     report.line("redis", place(config, &found))?;
     report.line("redis memory", memory(&found))?;
+    if let Some(clock) = found.clock {
+        report.line("redis clock", clock_of(clock, &asked))?;
+    }
     report.line("acks", acks(&found))
 }
 

@@ -136,15 +136,14 @@ impl Conversations for Postgres {
         self.one(found, rows::decision).await
     }
 
-    async fn record_report(&self, report: &Report) -> Stored<()> {
+    async fn record_report(&self, report: &Report) -> Stored<bool> {
         let id = signed(report.conversation.get());
         let document = json(report)?;
         self.within(async {
             let mut transaction = self.begin().await?;
-            query(
+            let kept = query(
                 "INSERT INTO reports (conversation, at, format, document) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (conversation) DO UPDATE SET
-                     at = excluded.at, format = excluded.format, document = excluded.document",
+                 ON CONFLICT (conversation) DO NOTHING",
             )
             .bind(id)
             .bind(signed(report.at))
@@ -158,7 +157,8 @@ impl Conversations for Postgres {
                 .execute(&mut *transaction)
                 .await
                 .map_err(failed)?;
-            transaction.commit().await.map_err(failed)
+            transaction.commit().await.map_err(failed)?;
+            Ok(kept.rows_affected() > 0)
         })
         .await
     }

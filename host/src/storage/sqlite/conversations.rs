@@ -151,23 +151,27 @@ impl Conversations for Sqlite {
         one(found.fetch_optional(&self.readers).await, rows::decision)
     }
 
-    async fn record_report(&self, report: &Report) -> Stored<()> {
+    async fn record_report(&self, report: &Report) -> Stored<bool> {
         let id = signed(report.conversation.get());
         let mut transaction = self.begin().await?;
-        query("REPLACE INTO reports (conversation, at, format, document) VALUES (?, ?, ?, ?)")
-            .bind(id)
-            .bind(signed(report.at))
-            .bind(rows::REPORT_FORMAT)
-            .bind(json(report)?)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
+        let kept = query(
+            "INSERT INTO reports (conversation, at, format, document) VALUES (?, ?, ?, ?)
+             ON CONFLICT (conversation) DO NOTHING",
+        )
+        .bind(id)
+        .bind(signed(report.at))
+        .bind(rows::REPORT_FORMAT)
+        .bind(json(report)?)
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed)?;
         query("UPDATE conversations SET reported = 1 WHERE id = ?")
             .bind(id)
             .execute(&mut *transaction)
             .await
             .map_err(failed)?;
-        transaction.commit().await.map_err(failed)
+        transaction.commit().await.map_err(failed)?;
+        Ok(kept.rows_affected() > 0)
     }
 
     async fn report(&self, id: ConversationId) -> Stored<Option<Report>> {

@@ -28,6 +28,23 @@ impl Readers {
         Ok(Self { permits: Arc::new(Semaphore::new(count)), idle: Arc::new(Mutex::new(idle)) })
     }
 
+    /// Has every connection look once for each kind of read: their statements are prepared, the file's first pages read.
+    pub(super) async fn warm(&self) -> Result<(), ReadError> {
+        let idle = Arc::clone(&self.idle);
+        let Some(any) = ConversationId::new(1) else { return Ok(()) };
+        let look = move || {
+            // Those that are lent are warm already.
+            let idle = idle.lock();
+            idle.iter().try_for_each(|connection| {
+                events(connection, any, 0, 1)?;
+                let head = schema::head(connection, any);
+                head.map(drop).map_err(|e| ReadError(e.to_string()))
+            })
+        };
+        let stopped = |_| Err(ReadError("the read was stopped".into()));
+        tokio::task::spawn_blocking(look).await.unwrap_or_else(stopped)
+    }
+
     /// Runs `work` with a connection. Waits while all are lent. A connection whose work panicked
     /// comes back all the same: reads leave nothing behind.
     pub(super) async fn with<T, F>(&self, work: F) -> Result<T, ReadError>

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::link::{Failure, Link, Server};
+use crate::domain::ids::Millis;
 
 /// Oldest version with sharded pub/sub.
 const OLDEST: (u32, u32) = (7, 0);
@@ -26,6 +27,8 @@ pub struct Facts {
     pub max_memory: Option<u64>,
     /// Bytes of memory in use.
     pub used_memory: Option<u64>,
+    /// Its clock in the middle of the questions, ms since 1970.
+    pub clock: Option<Millis>,
     /// What one command took.
     pub round_trip: Duration,
 }
@@ -58,7 +61,13 @@ impl Facts {
             Err(Failure::Refused(_)) => HashMap::new(),
             Err(failure) => return Err(failure),
         };
+        let time: Option<(u64, u64)> = match link.run(&redis::cmd("TIME")).await {
+            Ok(time) => Some(time),
+            Err(Failure::Refused(_)) => None,
+            Err(failure) => return Err(failure),
+        };
         Ok(Self {
+            clock: time.map(|(seconds, micros)| seconds * 1000 + micros / 1000),
             version: line("redis_version").unwrap_or_default(),
             cluster: line("cluster_enabled").as_deref() == Some("1"),
             append_only: line("aof_enabled").map(|value| value == "1"),

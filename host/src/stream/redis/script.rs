@@ -30,6 +30,13 @@ impl Program {
         }
     }
 
+    /// Gives it to every server before the first one asks for it.
+    async fn load(&self, link: &Link) -> Result<(), Failure> {
+        let mut load = redis::cmd("SCRIPT");
+        load.arg("LOAD").arg(self.code);
+        link.run(&load).await
+    }
+
     fn call(
         &self,
         verb: &str,
@@ -61,5 +68,13 @@ impl Programs {
             trim: Program::new(include_str!("trim.lua")),
             forget: Program::new(include_str!("forget.lua")),
         }
+    }
+
+    /// All of them.
+    pub(super) async fn load(&self, link: &Link) -> Result<(), Failure> {
+        for program in [&self.append, &self.look, &self.lease, &self.trim, &self.forget] {
+            program.load(link).await?;
+        }
+        Ok(())
     }
 }

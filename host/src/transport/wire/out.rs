@@ -8,6 +8,7 @@ use crate::domain::agent::Status;
 use crate::domain::event::{Event, EventBody};
 use crate::domain::ids::{ClientKey, ConversationId, Millis, Seq, SessionId};
 use crate::domain::inspection::Report;
+use crate::domain::outage::Outage;
 use crate::domain::people::{Party, Role};
 use crate::domain::refusal::{Code, Refusal};
 use crate::sessions::{Bye, Item, Push, Summary};
@@ -47,6 +48,9 @@ pub(super) enum Out<'a> {
     },
     Report {
         report: &'a Report,
+    },
+    Outages {
+        outages: &'a [Outage],
     },
     Me {
         you: &'a You,
@@ -287,6 +291,12 @@ pub(in crate::transport) fn encode(
                     return None;
                 }
                 Out::Report { report }
+            }
+            Push::Outages(outages) => {
+                if matches!(party, Party::Visitor(_)) {
+                    return None;
+                }
+                Out::Outages { outages }
             }
             &Push::Bye(code) => Out::Bye { code, reconnect_ms: reconnect_ms(code) },
         },
