@@ -422,36 +422,6 @@ try {
     await page.getByText('这个页面只给管理员用').waitFor()
     await page.getByText('需要管理员角色，你现在的角色是客服').waitFor()
   })
-  await check('an outage: those who supervise read what goes on and what does not; it goes by itself; agents see nothing', async () => {
-    const parts = [
-      { part: 'storage', since: Date.now() - 65_000, behind_ms: 64_000 }, { part: 'journal', since: Date.now() - 5_000, bytes: 2_097_152 },
-    ]
-    const tell = async ({ sockets }, outages) => {
-      for (const socket of sockets) await socket.send(JSON.stringify({ type: 'outages', outages }))
-    }
-    const office = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'zh-CN', timezoneId: 'Asia/Shanghai' })
-    const head = await wired(office)
-    await head.page.goto(`${desk.base}/console/`)
-    await signIn(head.page, 'boss')
-    await until(() => head.sockets.size > 0, 'the head is connected')
-    const bar = head.page.locator('.outages')
-    await tell(head, parts)
-    await bar.getByText('数据库无法访问。').waitFor()
-    await bar.getByText('不受影响：进行中的会话。').waitFor()
-    await bar.getByText('受影响：新会话、登录、设置和搜索。').waitFor()
-    await bar.getByText(/已持续 1:0\d/).waitFor()
-    assert.equal(await bar.getByText('Kafka 无法访问。').count(), 0)
-    await bar.getByRole('button', { name: '还有 1 项' }).click()
-    await bar.getByText('Kafka 无法访问。').waitFor()
-    await bar.getByText('积压 2').waitFor()
-    await shot(head.page, 'outage')
-    await tell(head, [])
-    await bar.waitFor({ state: 'detached' })
-    await tell(wire, parts)
-    await wire.page.waitForTimeout(300)
-    assert.equal(await wire.page.locator('.outages').count(), 0)
-    await office.close()
-  })
   await check(`a thread of ${THREAD} messages: few nodes, opens at its end, stays put while reading`, async () => {
     const long = await comes('长对话', '第 0 条')
     for (let n = 1; n < THREAD; n += FRAMES_MOST) {
