@@ -70,11 +70,11 @@ impl Place {
     }
 
     /// Reads the topic by the rule of docs/JOURNAL.md until `done`, which sees the last number of each conversation and
-    /// how many records there were, those that came again included.
+    /// how many records there were, those that came again included; tells how many.
     async fn topic(
         &self,
         done: impl Fn(&BTreeMap<String, u64>, u64) -> bool,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<u64> {
         let settings = JournalSettings {
             brokers: self.kafka.clone().unwrap_or_default(),
             topic: self.name.clone(),
@@ -101,7 +101,7 @@ impl Place {
                 records += 1;
             }
         }
-        Ok(())
+        Ok(records)
     }
 }
 
@@ -142,7 +142,8 @@ async fn what_people_say_reaches_sql_and_the_topic_also_over_a_kill() -> anyhow:
     let all = |last: &BTreeMap<String, u64>| {
         last.get(&first) == Some(&many) && last.get(&second) == Some(&more)
     };
-    place.topic(|last, _| all(last)).await?;
+    let records = place.topic(|last, _| all(last)).await?;
+    assert_eq!(records, many + more, "nothing comes twice where nothing was lost");
 
     let mut republish = Command::new(server.program());
     republish.args(["journal", "republish", "--since", "1h"]).current_dir(server.data_dir());

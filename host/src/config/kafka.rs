@@ -43,7 +43,7 @@ impl Kafka {
             brokers: from.text("brokers", "", expected, brokers).unwrap_or_default(),
             topic: from.text("topic", "kefu", named, topic).unwrap_or_default(),
             replication: from.number("replication", 0, 0..=100) as u16,
-            linger_ms: from.duration("linger", "3ms", ["1ms", "1s"]),
+            linger_ms: from.duration("linger", "10ms", ["1ms", "1s"]),
             in_flight: from.number("in_flight", 100_000, 1000..=10_000_000) as usize,
             in_flight_bytes: from.number("in_flight_bytes", 134_217_728, 1 << 20..=1 << 31)
                 as usize,

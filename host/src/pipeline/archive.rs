@@ -38,7 +38,9 @@ pub(super) use gate::Gate;
 /// Events read from the log at once.
 const PAGE: usize = 1000;
 /// When to look again though nothing was told.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(500);
+/// How long to let events gather before the log is looked at again.
+const GATHER: Duration = Duration::from_millis(20);
 /// Between tries while SQL refuses, growing.
 const PAUSES_MS: [u64; 4] = [50, 200, 500, 1000];
 
@@ -144,6 +146,7 @@ impl Archive {
                 () = road.appended.notified(), if now.is_some() => {}
                 () = tenure.wait(TICK) => {}
             }
+            tenure.wait(GATHER).await;
         }
     }
 

@@ -88,6 +88,9 @@ pub trait Log: Send + Sync {
     /// The last position given, also when everything was trimmed; [`LogPosition::START`] when none was.
     async fn log_end(&self, partition: u16) -> Result<LogPosition, ReadError>;
 
+    /// Up to where the log was trimmed: everything after it is there. [`LogPosition::START`] when it never was.
+    async fn trimmed(&self, partition: u16) -> Result<LogPosition, ReadError>;
+
     /// Removes what is at or below `upto`, for good: only what SQL has committed may be named.
     async fn trim(&self, lease: &Lease, upto: LogPosition) -> Result<(), TrimError>;
 

@@ -1,7 +1,7 @@
 //! The stream in Redis (≥ 7, one server or a cluster): any number of nodes append, read and listen.
 //!
 //! ```text
-//!   append ──▶ writer of its partition ──▶ append.lua ─┬─▶ log ──▶ relay, archive ──▶ SQL ──▶ trim
+//!   append ──▶ writer of its server ────▶ append.lua ─┬─▶ log ──▶ relay, archive ──▶ SQL ──▶ trim
 //!                                                      ├─▶ recent log ──▶ read, with SQL below it
 //!                                                      └─▶ channel ──▶ hub of every node ──▶ tails
 //! ```
@@ -155,7 +155,7 @@ impl Shared {
 /// The adapter.
 pub(super) struct Redis {
     shared: Arc<Shared>,
-    /// Of each partition. The writers end when these are gone and everything accepted is answered.
+    /// Of each writer. The writers end when these are gone and everything accepted is answered.
     queues: Vec<mpsc::Sender<Job>>,
     waiting: Arc<Waiting>,
     _live: [AbortOnDropHandle<()>; 4],
@@ -190,9 +190,10 @@ impl Redis {
             config,
         });
         let mut queues = Vec::new();
-        for keys in &shared.keys {
+        let writers = if shared.link.server.is_cluster() { shared.keys.len() } else { 1 };
+        for _ in 0..writers {
             let (queue, jobs) = mpsc::channel(shared.config.queue.max(1));
-            runtime::spawn(Writer::new(Arc::clone(&shared), keys.clone(), jobs).run());
+            runtime::spawn(Writer::new(Arc::clone(&shared), jobs).run());
             queues.push(queue);
         }
         let (sender, heard) = mpsc::channel(live::HEARD);
@@ -238,7 +239,9 @@ impl Stream for Redis {
             .ok_or(AppendError::Overloaded)?;
         let (partition, _) = self.shared.keys_of(event.conversation);
         let (job, reply) = Job::new(event, rest, held, config.append_timeout);
-        self.queues[partition].try_send(job).map_err(|_| AppendError::Overloaded)?;
+        self.queues[partition % self.queues.len()]
+            .try_send(job)
+            .map_err(|_| AppendError::Overloaded)?;
         let stopped = |_| Err(AppendError::Unavailable("its writer has stopped".into()));
         reply.await.unwrap_or_else(stopped)
     }

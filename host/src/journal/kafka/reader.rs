@@ -231,6 +231,8 @@ fn consumer(settings: &JournalSettings) -> Result<BaseConsumer<Quiet>, JournalEr
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "earliest")
         .set("enable.partition.eof", "true")
+        // Few full answers rather than many small ones: each costs the broker far more than what is in it.
+        .set("fetch.min.bytes", "65536")
         .set("fetch.wait.max.ms", "50")
         // Read ahead per partition: one batch is on its way while the one before is written.
         .set("queued.min.messages", "2000")

@@ -1,8 +1,8 @@
 //! Where a new owner begins, and which way a partition goes: the decisions of the relay, pure.
 //!
 //! A new owner knows up to where the journal has the partition's log (`journalled`; not while Kafka is away), up to where
-//! SQL has it (`committed`), and what its own disk still spools. The log itself reaches back at least to `committed`,
-//! and further only by chance, because it is trimmed up to there.
+//! SQL has it (`committed`), up to where the log was `trimmed` (never beyond `committed`), and what its own disk still
+//! spools.
 
 use super::liveness::Liveness;
 use crate::journal::End;
@@ -74,10 +74,10 @@ pub(super) fn journalled(end: End, begin: LogPosition, committed: LogPosition) -
 /// its disk is not here.
 pub(super) fn gap(
     journalled: LogPosition,
-    committed: LogPosition,
+    trimmed: LogPosition,
     keeps_spool: bool,
 ) -> Option<(LogPosition, LogPosition)> {
-    (!keeps_spool && journalled < committed).then_some((journalled, committed))
+    (!keeps_spool && journalled < trimmed).then_some((journalled, trimmed))
 }
 
 /// What a look at the lane and the spool calls for.

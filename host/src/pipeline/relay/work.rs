@@ -23,7 +23,9 @@ use crate::stream::{LogPosition, TrimError};
 /// Events read at once.
 const PAGE: usize = 1000;
 /// When to look again though nothing was told.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(500);
+/// How long to let events gather before the next look: nobody waits for them here, and each look has its price.
+const GATHER: Duration = Duration::from_millis(20);
 /// How often the log is trimmed.
 const NOW_AND_THEN_MS: Millis = 1000;
 
@@ -151,11 +153,14 @@ impl<'a> Work<'a> {
             }
             match self.turn().await {
                 Ok(Turn::Busy) => told.clear(),
-                Ok(Turn::Idle) => tokio::select! {
-                    () = self.relay.log.appended(self.road.partition) => {}
-                    () = self.lane.moved() => {}
-                    () = self.tenure.wait(TICK) => {}
-                },
+                Ok(Turn::Idle) => {
+                    tokio::select! {
+                        () = self.relay.log.appended(self.road.partition) => {}
+                        () = self.lane.moved() => {}
+                        () = self.tenure.wait(TICK) => {}
+                    }
+                    self.tenure.wait(GATHER).await;
+                }
                 // Nothing was changed: the same again. A stream that is away for long ends the lease.
                 Err(error @ (Ended::Stream(_) | Ended::Storage(_))) => {
                     let error = error.to_string();
@@ -279,13 +284,22 @@ impl<'a> Work<'a> {
         let epoch = self.tenure.epoch();
         self.begin_lane(landed)?;
         self.on_disk(move |queue| queue.own(epoch).and_then(|()| queue.drained(landed))).await?;
-        if let Some((after, upto)) = plan::gap(landed, self.committed, self.keeps_spool) {
-            let partition = self.road.partition;
+        let partition = self.road.partition;
+        if let Some((after, upto)) = plan::gap(landed, self.trimmed().await?, self.keeps_spool) {
             tracing::warn!(partition, %after, %upto, "the journal lacks events: SQL gives them");
             self.refill = Some(Refill { after, upto, past: self.past(after, upto) });
         }
         self.settled = true;
         Ok(())
+    }
+
+    /// Up to where only SQL has events. A stream whose log ends before what SQL has of it has lost its data.
+    async fn trimmed(&self) -> Result<LogPosition, Ended> {
+        let (log, partition) = (&self.relay.log, self.road.partition);
+        if log.log_end(partition).await? < self.committed {
+            return Ok(self.committed);
+        }
+        Ok(log.trimmed(partition).await?)
     }
 
     /// From the log to Kafka.

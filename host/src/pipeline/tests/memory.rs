@@ -26,6 +26,7 @@ pub(super) struct MemoryLog {
 struct Part {
     log: Vec<(LogPosition, Arc<Event>)>,
     end: LogPosition,
+    trimmed: LogPosition,
     epoch: u64,
     holder: Option<(Arc<str>, Millis)>,
 }
@@ -92,12 +93,17 @@ impl Log for MemoryLog {
         Ok(self.part(partition).lock().end)
     }
 
+    async fn trimmed(&self, partition: u16) -> Result<LogPosition, ReadError> {
+        Ok(self.part(partition).lock().trimmed)
+    }
+
     async fn trim(&self, lease: &Lease, upto: LogPosition) -> Result<(), TrimError> {
         let mut part = self.part(lease.partition).lock();
         if part.epoch != lease.epoch {
             return Err(TrimError::LeaseLost);
         }
         part.log.retain(|(at, _)| *at > upto);
+        part.trimmed = part.trimmed.max(upto);
         Ok(())
     }
 

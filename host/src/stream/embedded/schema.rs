@@ -15,6 +15,12 @@ const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/sqlite/stream
 /// conversations touch many: small pages make the log several times shorter.
 const PAGE_BYTES: u32 = 1_024;
 
+/// Pages the writer keeps in memory, as `cache_size` takes it (negative: KiB). A page that splits out of order is
+/// renumbered through a number beyond the file (btree.c, `balance_nonroot`), and the commit after it walks the whole
+/// cache to drop such numbers (pcache1.c, `pcache1TruncateUnsafe`). With 32 MB that took a millisecond of nearly every
+/// commit once the cache was full. What is written to next stays within this; the rest is in the system's cache.
+const WRITER_CACHE: i32 = -2_000;
+
 /// The net for a checkpointer that fails: the writer moves the log itself when it has so many frames.
 const NET_FRAMES: u32 = 256_000;
 
@@ -34,7 +40,7 @@ pub(super) fn open_writer(path: &Path, limits: &StreamLimits) -> rusqlite::Resul
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", NET_FRAMES)?;
-    connection.pragma_update(None, "cache_size", -32_000)?;
+    connection.pragma_update(None, "cache_size", WRITER_CACHE)?;
     if let Some(bytes) = limits.max_bytes {
         let page: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let most = u32::try_from(bytes / u64::from(page.max(1))).unwrap_or(u32::MAX - 1).max(1);

@@ -4,6 +4,7 @@
 //! ```text
 //! {kefu:p3}:log                 stream   ms-n → r: record; what SQL may not have yet
 //! {kefu:p3}:end                 string   "<events ever> <ms-n of the last>"
+//! {kefu:p3}:trimmed             string   <ms-n> up to which the log was trimmed
 //! {kefu:p3}:c:<conversation>    hash     head, base (SQL has everything up to it), <sender>|<key> → "seq at"
 //! {kefu:p3}:r:<conversation>    stream   seq-0 → r: record; the last events
 //! {kefu:p3}:idle                zset     conversation → when something last happened in it (ms)
@@ -32,6 +33,7 @@ pub(super) struct Keys {
     tag: String,
     pub(super) log: String,
     pub(super) end: String,
+    pub(super) trimmed: String,
     pub(super) idle: String,
     pub(super) live: String,
 }
@@ -42,6 +44,7 @@ impl Keys {
         Self {
             log: format!("{tag}:log"),
             end: format!("{tag}:end"),
+            trimmed: format!("{tag}:trimmed"),
             idle: format!("{tag}:idle"),
             live: format!("{tag}:live"),
             tag,

@@ -106,6 +106,11 @@ impl Server {
         Err(last)
     }
 
+    /// Whether one script may not touch all partitions.
+    pub(super) fn is_cluster(&self) -> bool {
+        self.cluster
+    }
+
     /// One of its servers, by itself.
     pub(super) fn any(&self) -> Self {
         Self { places: self.places.clone(), cluster: false, patience: self.patience }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Redis, Seen, Shared, unread};
+use super::{Redis, Seen, Shared, position, unread};
 use crate::domain::event::Event;
 use crate::stream::{Lease, Log, LogPosition, ReadError, TrimError, record};
 
@@ -34,11 +34,19 @@ impl Log for Redis {
         Ok(self.shared.look(usize::from(partition), beyond, 1).await?.end.at)
     }
 
+    async fn trimmed(&self, partition: u16) -> Result<LogPosition, ReadError> {
+        let mut command = redis::cmd("GET");
+        command.arg(&self.shared.keys[usize::from(partition)].trimmed);
+        let found: Option<String> = self.shared.link.run(&command).await.map_err(unread)?;
+        found.map_or(Ok(LogPosition::START), |found| position(&found))
+    }
+
     async fn trim(&self, lease: &Lease, upto: LogPosition) -> Result<(), TrimError> {
         let keys = &self.shared.keys[usize::from(lease.partition)];
         let stays = LogPosition { n: upto.n.saturating_add(1), ..upto };
-        let arguments = [lease.owner.to_string(), lease.epoch.to_string(), stays.to_string()];
-        let names = [keys.lease(&lease.role), keys.log.clone()];
+        let (owner, epoch) = (lease.owner.to_string(), lease.epoch.to_string());
+        let arguments = [owner, epoch, stays.to_string(), upto.to_string()];
+        let names = [keys.lease(&lease.role), keys.log.clone(), keys.trimmed.clone()];
         let trim = &self.shared.programs.trim;
         match trim.run(&self.shared.link, &names, &arguments).await.map_err(unread)? {
             1 => Ok(()),

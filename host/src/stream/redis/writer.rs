@@ -1,4 +1,5 @@
-//! The writers: one task per partition, the only one of this process that appends to it.
+//! The writer: one task per server, the only one of this process that appends there. A cluster is asked per partition,
+//! because a script touches one server: there each partition has a task of its own.
 //!
 //! ```text
 //!   append ──▶ bounded queue ──▶ batch ──▶ append.lua ──▶ receipts
@@ -18,7 +19,6 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::Shared;
-use super::keys::Keys;
 use super::link::Failure;
 use crate::domain::event::NewEvent;
 use crate::domain::ids::{ConversationId, Seq};
@@ -27,7 +27,7 @@ use crate::stream::{AppendError, Receipt, record};
 /// Pauses between attempts: the first, and the longest.
 const PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(500)];
 
-/// Conversations of which SQL is asked at the same time, in one partition.
+/// Conversations of which SQL is asked at the same time, by one writer.
 const ASKING: usize = 8;
 
 /// What waits, over all partitions.
@@ -99,7 +99,6 @@ impl Job {
 /// The task's state.
 pub(super) struct Writer {
     shared: Arc<Shared>,
-    keys: Keys,
     queue: mpsc::Receiver<Job>,
     /// What goes before the queue: SQL has been asked about it.
     ready: VecDeque<Job>,
@@ -110,10 +109,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, keys: Keys, queue: mpsc::Receiver<Job>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, queue: mpsc::Receiver<Job>) -> Self {
         Self {
             shared,
-            keys,
             queue,
             ready: VecDeque::new(),
             cold: HashMap::new(),
@@ -194,26 +192,38 @@ impl Writer {
 
     /// The script, once. The answers stand in threes: status, seq, at.
     async fn send(&self, batch: &[Job]) -> Result<Vec<u64>, Failure> {
-        let Keys { log, end, idle, live, .. } = &self.keys;
-        let mut keys = vec![log.clone(), end.clone(), idle.clone()];
-        let mut numbers = HashMap::new();
-        let format = record::FORMAT.to_string().into_bytes();
-        let recent = self.shared.config.recent.to_string().into_bytes();
-        let mut arguments = vec![format, live.clone().into_bytes(), recent];
+        let (mut keys, mut of_conversations) = (Vec::new(), Vec::new());
+        let (mut partitions, mut conversations) = (HashMap::new(), HashMap::new());
+        let (mut channels, mut events) = (Vec::new(), Vec::with_capacity(batch.len() * 5));
         let now = Instant::now();
         for job in batch {
             let conversation = job.event.conversation;
-            let next = numbers.len() + 1;
-            let number = *numbers.entry(conversation).or_insert_with(|| {
-                keys.extend([self.keys.hash(conversation), self.keys.recent(conversation)]);
+            let (partition, names) = self.shared.keys_of(conversation);
+            let next = partitions.len() + 1;
+            let which = *partitions.entry(partition).or_insert_with(|| {
+                keys.extend([names.log.clone(), names.end.clone(), names.idle.clone()]);
+                channels.push(names.live.clone().into_bytes());
+                next
+            });
+            let next = conversations.len() + 1;
+            let number = *conversations.entry(conversation).or_insert_with(|| {
+                of_conversations.extend([names.hash(conversation), names.recent(conversation)]);
                 next
             });
             let field = format!("{}|{}", record::word(job.event.from), job.event.key);
             let base = job.base.filter(|(_, until)| now < *until);
             let base = base.map_or_else(String::new, |(seq, _)| seq.to_string());
-            arguments.extend([number.to_string().into_bytes(), field.into_bytes()]);
-            arguments.extend([base.into_bytes(), job.rest.clone()]);
+            events.extend([which, number].map(|number| number.to_string().into_bytes()));
+            events.extend([field.into_bytes(), base.into_bytes(), job.rest.clone()]);
         }
+        keys.append(&mut of_conversations);
+        let mut arguments = vec![
+            record::FORMAT.to_string().into_bytes(),
+            self.shared.config.recent.to_string().into_bytes(),
+        ];
+        arguments.push(partitions.len().to_string().into_bytes());
+        arguments.append(&mut channels);
+        arguments.append(&mut events);
         let answers: Vec<u64> =
             self.shared.programs.append.run(&self.shared.link, &keys, &arguments).await?;
         if answers.len() == batch.len() * 3 {

@@ -27,7 +27,9 @@ async fn a_log_has_everything_in_order_until_it_is_trimmed() {
             assert_eq!(page, all[all.len() / 2 + 1..][..3]);
 
             let lease = redis.lease(partition, "archive", "me", TTL).await.unwrap().unwrap();
+            assert_eq!(redis.trimmed(partition).await.unwrap(), LogPosition::START, "{server}");
             redis.trim(&lease, half).await.unwrap();
+            assert_eq!(redis.trimmed(partition).await.unwrap(), half, "{server}");
             let left = redis.log(partition, LogPosition::START, 1000).await.unwrap();
             assert_eq!(left, all[all.len() / 2 + 1..], "{server}");
             redis.trim(&lease, last).await.unwrap();
