@@ -58,6 +58,18 @@ async function standing(weights) {
   assert(list[0].score - list[1].score > CLEAR, `too close to tell: ${JSON.stringify(list)}`)
   return list
 }
+/** Where the server put the newest conversation of this name; who it was, and why, is in the failure. */
+async function placed(name, expected) {
+  const newest = async () => (await desk.admin('GET', '/v1/conversations?limit=20')).conversations
+    .find((one) => one.visitor_name === name)
+  const { id } = await until(newest, `a conversation of ${name} on the server`)
+  const told = async () => JSON.stringify({
+    conversation: await desk.summary(id), ...await desk.admin('GET', `/v1/conversations/${id}/decisions`),
+  })
+  const agent = await assigned(id).catch(async (error) => { throw new Error(`${error.message}: ${await told()}`) })
+  if (agent !== expected.id) throw new Error(`${name} is not with ${expected.name}: ${await told()}`)
+  return id
+}
 const assigned = (id) => until(async () => (await desk.summary(id)).agent, 'an agent')
 
 /** The widget of a new visitor, its form filled in. */
@@ -151,6 +163,7 @@ try {
     winner = list[0]
     assert.equal(winner.name, zhao.name)
     first = await ask('王小姐', '上周买的冲锋衣大了一号，能换小一码吗？', { locale: 'zh-CN', shot: '03-form' })
+    await placed('王小姐', zhao)
     await picks(consoles.zhao, '王小姐')
     await hears(first, zhao.name)
     const id = idOf(consoles.zhao)
@@ -210,6 +223,7 @@ try {
     const second = await ask('Alice', 'Hi, can I return a tent that was used once?', {
       locale: 'en-GB', timezoneId: 'Europe/London', shot: '10-form-en',
     })
+    await placed('Alice', lin)
     await picks(consoles.lin, 'Alice')
     assert.equal((await desk.summary(idOf(consoles.lin))).agent, lin.id)
     assert.equal(await consoles.lin.locator('.side .one.chosen .score').innerText(), now.score.toFixed(2))

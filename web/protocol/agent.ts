@@ -40,6 +40,12 @@ export class AgentClient extends Client {
 
   protected override hear(frame: ServerFrame): void {
     switch (frame.type) {
+      case 'conversation': {
+        // Two nodes tell of two changes in any order.
+        const { id, version } = frame.conversation
+        if ((this.summaries.get(id)?.version ?? 0) <= version) super.hear(frame)
+        return
+      }
       case 'gone':
         this.summaries.delete(frame.conversation)
         this.positions.delete(frame.conversation)

@@ -1,7 +1,7 @@
 // The client against a scripted server: order, merging, retries, resume, falling back and climbing.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Client, LOCAL, Thread } from './index'
-import type { ClientFrame, KefuEvent, ServerFrame, Store } from './index'
+import type { ClientFrame, KefuEvent, ServerFrame, Store, Summary } from './index'
 import type { Carrier, CarrierEvents, Hello, OpenCarrier } from './carrier'
 
 class Line implements Carrier {
@@ -127,6 +127,19 @@ describe('client', () => {
     last().on.frame({ type: 'event', event: message(5, 'lost?', key) })
     expect(c.outbox.entries).toEqual([])
     expect(c.thread('5').rows.length).toBe(2)
+  })
+
+  it('an older summary that comes after a newer one changes nothing', async () => {
+    const c = client()
+    const told: string[] = []
+    c.on('conversation', ({ state }) => told.push(state))
+    c.start()
+    await settle()
+    for (const [version, state] of [[1, 'waiting'], [2, 'active'], [1, 'waiting']] as const) {
+      last().on.frame({ type: 'conversation', conversation: { id: '5', version, state } as Summary })
+    }
+    expect(c.summaries.get('5')?.state).toBe('active')
+    expect(told).toEqual(['waiting', 'active'])
   })
 
   it('keeps drafts over a reload', async () => {

@@ -120,6 +120,11 @@ export const useDesk = defineStore('desk', () => {
     one.on('ack', (ack) => settle(ack.key))
     one.on('error', (failure) => {
       if (failure.key) settle(failure.key)
+      // We followed what waited, and another agent was quicker: no news to whoever sits here.
+      if (!failure.key && failure.code === 'not_found' && failure.conversation) {
+        followed.delete(failure.conversation)
+        return
+      }
       const sends = failure.key && one.outbox.find(failure.key)?.draft.type === 'send'
       if (!sends) errors.value = { ...failure, at: Date.now() }
     })
