@@ -9,12 +9,13 @@ use hdrhistogram::Histogram;
 use kefu_tests::http::Connection;
 use kefu_tests::server::{Server, Setup};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::cluster::Place;
 use crate::figures::{Figures, histogram};
 use crate::link::{self, Link};
+use crate::timer::sleep_until;
 
 /// Latest the 99th percentile of messages may leave.
 pub(crate) const LAG_NS: u64 = 3_000_000;
@@ -165,7 +166,8 @@ pub(crate) struct Beat {
 
 type Sink = SplitSink<Link, Message>;
 
-/// Sends at the intended times; what was due before it was called is not late by its fault. Key and text say which it was, in nanoseconds after the start.
+/// Sends at the intended times; what was due before it was called is not late by its fault. Key and text say which it was,
+/// in nanoseconds after the start.
 pub(crate) async fn sender(
     mut sink: Sink,
     conversation: String,

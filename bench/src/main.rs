@@ -13,6 +13,7 @@ mod ramp;
 mod replay;
 mod road;
 mod swap;
+mod timer;
 
 use clap::{Parser, Subcommand};
 
