@@ -69,6 +69,9 @@ where
     tokio::spawn(future)
 }
 
+/// Files a server needs besides its connections.
+pub const OWN_FILES: u32 = 64;
+
 /// Makes room in the process's table of open files for `many`, as far as its limit allows. The kernel doubles the table
 /// when it is full and stops every thread of the process meanwhile, which in a rush is felt.
 ///

@@ -30,8 +30,6 @@ use crate::stream::Stream;
 const RETRY_MS: Millis = 60_000;
 /// Longest sleep without a look at the clock: it may be set, and machines are suspended.
 const NAP: Duration = Duration::from_secs(30);
-/// Files a server needs besides its connections.
-const OWN_FILES: usize = 64;
 
 /// What gets warm.
 pub struct Parts {
@@ -145,7 +143,7 @@ impl WarmUp {
     async fn room(&self) -> Result<(), String> {
         let sessions = self.settings.sessions;
         self.parts.sessions.reserve(sessions);
-        let files = i32::try_from(sessions + OWN_FILES).unwrap_or(i32::MAX);
+        let files = i32::try_from(sessions + runtime::OWN_FILES as usize).unwrap_or(i32::MAX);
         runtime::make_room_for_files(files).map_err(|e| format!("no file can be opened: {e}"))
     }
 }

@@ -132,7 +132,6 @@ async fn an_outage_is_degraded_not_dead_and_supervisors_are_told() -> anyhow::Re
     let figures = server.asks(Ask::get("/metrics")).await?;
     assert_eq!(figures.status, 200);
     assert!(figures.text.contains("kefu_outage{part=\"storage\"} 1\n"), "{}", figures.text);
-    // Whoever comes later is told as well.
     sql.passes();
     says(&server, |ready| ready["status"] == "ready").await?;
     boss.is_told("outages", |frame| frame["outages"] == json!([])).await?;

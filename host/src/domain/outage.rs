@@ -6,9 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::Millis;
 
 /// What a node stands on.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// Redis: nothing is acknowledged, clients keep and repeat.

@@ -3,13 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use super::Health;
+use super::{Health, RoadFigures};
 use crate::api::Api;
 use crate::domain::agent::Status;
 use crate::domain::outage::Part;
 use crate::domain::plugin::Point;
-use crate::pipeline::relay::Mode;
-use crate::pipeline::{Figures, Pipeline};
+use crate::pipeline::Pipeline;
 use crate::plugins::{PointStats, Served, Times};
 use crate::storage::Stored;
 use crate::telemetry::Live;
@@ -89,25 +88,20 @@ fn plugin(point: Point, one: &Served) -> Vec<Live> {
 
 /// How far events are on their way to SQL.
 async fn road(pipeline: &Pipeline) -> Vec<Live> {
-    let all = pipeline.figures();
-    let sum = |of: fn(&Figures) -> u64| all.iter().map(of).sum::<u64>() as f64;
-    let modes = [("direct", Some(Mode::Direct)), ("spool", Some(Mode::Spool)), ("none", None)];
+    let road = RoadFigures::of(pipeline).await;
+    let modes = [("direct", road.direct), ("spool", road.spool), ("none", road.none)];
     let mut live: Vec<_> = modes
-        .map(|(word, mode)| {
-            let many = all.iter().filter(|figures| figures.mode == mode).count();
-            Live::new("kefu_partitions", many as f64).with("mode", word)
-        })
+        .map(|(word, many)| Live::new("kefu_partitions", many as f64).with("mode", word))
         .into();
-    let full = all.iter().any(|figures| figures.spool_full);
     live.extend([
-        Live::new("kefu_partition_turns_total", sum(|figures| figures.turns)),
-        Live::new("kefu_journal_in_flight", sum(|figures| figures.on_the_way as u64)),
-        Live::new("kefu_spool_bytes", sum(|figures| figures.spooled)),
-        Live::new("kefu_spool_full", f64::from(u8::from(full))),
-        Live::new("kefu_archive_waiting", pipeline.waiting() as f64),
+        Live::new("kefu_partition_turns_total", road.turns as f64),
+        Live::new("kefu_journal_in_flight", road.in_flight as f64),
+        Live::new("kefu_spool_bytes", road.spool_bytes as f64),
+        Live::new("kefu_spool_full", f64::from(u8::from(road.spool_full))),
+        Live::new("kefu_archive_waiting", road.archive_waiting as f64),
     ]);
-    let lag = pipeline.lag().await;
-    live.extend(lag.map(|lag| Live::new("kefu_archive_lag_seconds", lag.as_secs_f64())));
+    let lag = road.archive_lag_ms.map(|ms| ms as f64 / 1000.0);
+    live.extend(lag.map(|seconds| Live::new("kefu_archive_lag_seconds", seconds)));
     live
 }
 

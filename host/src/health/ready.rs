@@ -83,6 +83,26 @@ pub struct RoadFigures {
     pub archive_lag_ms: Option<u64>,
 }
 
+impl RoadFigures {
+    /// As it is now.
+    pub(super) async fn of(pipeline: &Pipeline) -> Self {
+        let all = pipeline.figures();
+        let with = |mode| all.iter().filter(|road| road.mode == mode).count();
+        let sum = |of: fn(&Figures) -> u64| all.iter().map(of).sum();
+        Self {
+            direct: with(Some(Mode::Direct)),
+            spool: with(Some(Mode::Spool)),
+            none: with(None),
+            turns: sum(|road| road.turns),
+            in_flight: all.iter().map(|road| road.on_the_way).sum(),
+            spool_bytes: sum(|road| road.spooled),
+            spool_full: all.iter().any(|road| road.spool_full),
+            archive_waiting: pipeline.waiting(),
+            archive_lag_ms: pipeline.lag().await.map(|lag| lag.as_millis() as u64),
+        }
+    }
+}
+
 pub(super) async fn ready(State(health): State<Arc<Health>>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     let outages = health.watch.outages().to_vec();
@@ -105,7 +125,7 @@ pub(super) async fn ready(State(health): State<Arc<Health>>, request: Request) -
     if may_see(&mut parts, &health).await.is_ok() {
         answer.warm_up = warmed;
         if let Some(pipeline) = &health.pipeline {
-            answer.road = Some(way(pipeline).await);
+            answer.road = Some(RoadFigures::of(pipeline).await);
         }
     }
     let code = match status {
@@ -113,21 +133,4 @@ pub(super) async fn ready(State(health): State<Arc<Health>>, request: Request) -
         Grade::Ready | Grade::Degraded => StatusCode::OK,
     };
     (code, Json(answer)).into_response()
-}
-
-async fn way(pipeline: &Pipeline) -> RoadFigures {
-    let all = pipeline.figures();
-    let with = |mode| all.iter().filter(|road| road.mode == mode).count();
-    let sum = |of: fn(&Figures) -> u64| all.iter().map(of).sum();
-    RoadFigures {
-        direct: with(Some(Mode::Direct)),
-        spool: with(Some(Mode::Spool)),
-        none: with(None),
-        turns: sum(|road| road.turns),
-        in_flight: all.iter().map(|road| road.on_the_way).sum(),
-        spool_bytes: sum(|road| road.spooled),
-        spool_full: all.iter().any(|road| road.spool_full),
-        archive_waiting: pipeline.waiting(),
-        archive_lag_ms: pipeline.lag().await.map(|lag| lag.as_millis() as u64),
-    }
 }

@@ -4,11 +4,10 @@ use anyhow::{Context, bail};
 
 use super::{Found, Good, Note};
 use crate::config::Config;
+use crate::runtime::OWN_FILES;
 
 /// Below this many open files a busy server runs out of connections.
 const FILES_WANTED: u64 = 4096;
-/// Files a server needs besides its connections.
-const FILES_OWN: u64 = 64;
 /// Connections that the server lets wait until it takes them.
 const BACKLOG: u64 = 1024;
 /// What it needs besides plugins and Kafka's records, with some thousand sessions.
@@ -22,7 +21,7 @@ pub(super) fn open_files(connections: u64) -> anyhow::Result<Found> {
     if most < FILES_WANTED {
         bail!("only {most} may be open; raise LimitNOFILE (`ulimit -n`) to {FILES_WANTED} or more");
     }
-    if most < connections + FILES_OWN {
+    if most < connections + u64::from(OWN_FILES) {
         return Ok(Note(format!(
             "{most} may be open, fewer than transport.connections = {connections}; raise \
              LimitNOFILE (`ulimit -n`) or lower the setting"
