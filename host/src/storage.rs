@@ -356,6 +356,33 @@ pub async fn open(config: &StorageConfig) -> Stored<Opened> {
     })
 }
 
+/// What is kept, as far as it can be told without changing anything.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kept {
+    /// No storage was made yet.
+    Nothing,
+    /// Tables of another version.
+    Other {
+        /// Migrations applied.
+        applied: usize,
+        /// Migrations this version knows.
+        known: usize,
+    },
+    /// Tables of this version; all generations in them, newest first.
+    Readable(Vec<Generation>),
+}
+
+/// Looks at storage, and neither makes it nor brings its tables up to date.
+///
+/// # Errors
+/// When it cannot be reached or read.
+pub async fn look(config: &StorageConfig) -> Stored<Kept> {
+    match config {
+        StorageConfig::Sqlite(dir) => sqlite::look(dir).await,
+        StorageConfig::Postgres(config) => postgres::look(config).await,
+    }
+}
+
 /// Whether [`open`] would find a storage, rather than make one; a server that is named is taken to be there.
 #[must_use]
 pub fn exists(config: &StorageConfig) -> bool {

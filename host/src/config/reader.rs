@@ -2,6 +2,7 @@
 //! at the first. What nobody took is an unknown key.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -74,7 +75,7 @@ impl Reader {
     pub(super) fn new(
         file: &str,
         text: &str,
-        environment: impl Iterator<Item = (String, String)>,
+        environment: impl Iterator<Item = (OsString, OsString)>,
     ) -> Result<Self, Problems> {
         let root = text.parse::<Table>().map_err(|error| {
             let expected = format!("TOML: {}", error.to_string().trim_end().replace('\n', " "));
@@ -89,9 +90,20 @@ impl Reader {
             asked: Vec::new(),
         };
         for (variable, value) in environment {
-            reader.set_from_environment(&variable, &value);
+            match (variable.to_str(), value.to_str()) {
+                (Some(variable), Some(value)) => reader.set_from_environment(variable, value),
+                _ => reader.not_text(&variable),
+            }
         }
         Ok(reader)
+    }
+
+    /// A variable whose name or value is not UTF-8, if it is one of ours.
+    fn not_text(&mut self, variable: &OsStr) {
+        let place = variable.to_string_lossy().into_owned();
+        let Some(path) = place.strip_prefix("KEFU__") else { return };
+        let key = path.to_ascii_lowercase().replacen("__", ".", 1);
+        self.problems.push(Problem { place, key, expected: "text in UTF-8".into() });
     }
 
     /// `KEFU__SECTION__KEY=value`: the value is TOML (`5`, `true`, `["a"]`), or else a plain string.
@@ -145,8 +157,8 @@ impl Reader {
 
     /// All problems, if any.
     pub(super) fn finish(mut self) -> Result<(), Problems> {
-        for section in std::mem::take(&mut self.root).keys() {
-            self.problem_at(section.clone(), NO_SECTION.into());
+        for (section, given) in &std::mem::take(&mut self.root) {
+            self.no_section(section, given);
         }
         let keys = || self.asked.iter().map(|(path, _)| path.as_str());
         for problem in &mut self.problems {
@@ -162,6 +174,20 @@ impl Reader {
             }
         }
         if self.problems.is_empty() { Ok(()) } else { Err(Problems(self.problems)) }
+    }
+
+    /// A section that nobody read: said of the file if it has it, and of each variable that set a key in it.
+    fn no_section(&mut self, section: &str, given: &Value) {
+        let within = format!("{section}.");
+        let set = self.overridden.iter().filter(|(path, _)| path.starts_with(&within));
+        let mut places: Vec<String> = set.map(|(_, (variable, _))| variable.clone()).collect();
+        let keys = given.as_table().map_or(0, Table::len);
+        if keys == 0 || keys > places.len() {
+            places.insert(0, self.file.clone());
+        }
+        let problem =
+            |place| Problem { place, key: section.to_owned(), expected: NO_SECTION.into() };
+        self.problems.extend(places.into_iter().map(problem));
     }
 
     /// Every key that was asked for, with the value in force.

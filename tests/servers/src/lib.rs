@@ -12,7 +12,7 @@ mod redis;
 mod tools;
 
 pub use kafka::Kafka;
-pub use named::named;
+pub use named::{named, skipped};
 pub use postgres::{Database, Postgres};
 pub use process::free_port;
 pub use redis::{Redis, RedisCluster};
