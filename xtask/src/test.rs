@@ -37,7 +37,9 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
         // A name to filter by is for the Rust tests.
         _ if !args.is_empty() || !pages => {}
         Some(browser) => {
-            outcome = outcome.and_then(|()| web::in_a_browser(&root, &browser, &program))
+            let mut suites = web::in_a_browser(&root, &browser, &program);
+            servers.tell(&mut suites);
+            outcome = outcome.and_then(|()| shell::run(&mut suites));
         }
         None => skipped.push("browser tests: no chromium, and not root to install it".to_owned()),
     }
@@ -53,7 +55,7 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
 fn browser() -> Option<PathBuf> {
     let find = || BROWSERS.into_iter().find_map(kefu_servers::find);
     if find().is_none()
-        && let Err(why) = kefu_servers::install(&["chromium", "fonts-noto-cjk"])
+        && let Err(why) = kefu_servers::install(&["chromium", "fonts-noto-cjk", "fonts-noto-color-emoji"])
     {
         shell::say(&format!("{why:#}"));
     }
