@@ -113,6 +113,9 @@ pub trait People: Send + Sync {
     async fn update_visitor(&self, visitor: &Visitor) -> Stored<()>;
 }
 
+/// Whoever wants to know how many conversations there are does not wait for all of them to be counted.
+pub const COUNTED_MOST: u32 = 10_000;
+
 /// Which conversations.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Search {
@@ -178,6 +181,8 @@ pub trait Conversations: Send + Sync {
     async fn unsettled(&self, age: Duration) -> Stored<Vec<Untold>>;
     /// Newest first.
     async fn search(&self, search: &Search) -> Stored<Vec<Conversation>>;
+    /// How many a search finds on all its pages, counted up to [`COUNTED_MOST`].
+    async fn count(&self, search: &Search) -> Stored<u32>;
     /// The waiting ones of a team (or of all) that routing may assign (not offline), in queue
     /// order: priority, then `waiting_since`, then id.
     async fn queue(&self, team: Option<TeamId>) -> Stored<Vec<Conversation>>;

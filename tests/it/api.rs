@@ -149,6 +149,7 @@ async fn a_list_is_read_page_by_page() -> anyhow::Result<()> {
     for _ in 0..3 {
         let page = server.asks(Ask::get(&path).bearer(&admin)).await?.ok()?;
         let rows = page.json["conversations"].as_array().unwrap();
+        assert_eq!(page.json["total"], 5, "on all pages");
         seen.extend(rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()));
         match page.json["next"].as_str() {
             Some(next) => path = format!("/v1/conversations?limit=2&before={next}"),

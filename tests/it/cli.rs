@@ -58,6 +58,12 @@ fn people_and_sites_are_made_and_mistakes_are_named() -> anyhow::Result<()> {
     let bad = ["site", "add", "two", "--team", "Sales", "--origin", "shop.example"];
     says(data, &bad, 1, &["origins: `shop.example` is none", "https://"])?;
     says(data, &["site", "list"], 0, &["shop  shop  https://shop.example\n"])?;
+    let everywhere = Command::new(program()?)
+        .args(["--data-dir", &data.to_string_lossy(), "site", "add", "two", "--team", "Sales"])
+        .env("KEFU__SERVER__LISTEN", "0.0.0.0:8030")
+        .output()?;
+    let told = said(&everywhere);
+    assert!(told.contains("src=\"http://127.0.0.1:8030/kefu.js\""), "{told}");
     Ok(())
 }
 
@@ -221,6 +227,7 @@ async fn commands_reach_the_running_server() -> anyhow::Result<()> {
     let tag = format!("src=\"http://{}/kefu.js\"", server.address);
     let tagged = says(&data, &["site", "add", "night", "--team", "Night"], 0, &[&tag])?;
     assert!(!tagged.contains("no server runs"), "{tagged}");
+    assert!(tagged.contains("set server.public_url"), "{tagged}");
     let admin = server.agent_token("admin").await?;
     let teams = server.asks(kefu_tests::http::Ask::get("/v1/teams").bearer(&admin)).await?;
     assert!(teams.text.contains("Night"), "{}", teams.text);

@@ -36,7 +36,8 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     skipped.extend(std::fs::read_to_string(&list)?.lines().map(str::to_owned));
     // A name to filter by is for the Rust tests.
     let all = args.is_empty();
-    let browsed = if all && pages { browse(&root, &program, &mut skipped) } else { Ok(()) };
+    let browsed =
+        if all && pages { browse(&root, &program, &servers, &mut skipped) } else { Ok(()) };
     report(&skipped, all);
     if let (Err(_), Err(why)) = (&tested, &browsed) {
         shell::say(&format!("{why:#}"));
@@ -49,19 +50,27 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
 }
 
 /// The browser tests; without a browser they are added to `skipped`.
-fn browse(root: &Path, program: &Path, skipped: &mut Vec<String>) -> anyhow::Result<()> {
+fn browse(
+    root: &Path,
+    program: &Path,
+    servers: &Servers,
+    skipped: &mut Vec<String>,
+) -> anyhow::Result<()> {
     let Some(browser) = browser() else {
         skipped.push("browser tests: no chromium, and not root to install it".to_owned());
         return Ok(());
     };
-    web::in_a_browser(root, &browser, program)
+    let mut suites = web::in_a_browser(root, &browser, program);
+    servers.tell(&mut suites);
+    shell::run(&mut suites)
 }
 
 /// The browser for the browser tests, installed if we may.
 fn browser() -> Option<PathBuf> {
     let find = || BROWSERS.into_iter().find_map(kefu_servers::find);
     if find().is_none()
-        && let Err(why) = kefu_servers::install(&["chromium", "fonts-noto-cjk"])
+        && let Err(why) =
+            kefu_servers::install(&["chromium", "fonts-noto-cjk", "fonts-noto-color-emoji"])
     {
         shell::say(&format!("{why:#}"));
     }

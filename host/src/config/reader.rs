@@ -67,6 +67,8 @@ pub(super) struct Reader {
     root: Table,
     /// `section.key` → the variable that set it, and to what.
     overridden: BTreeMap<String, (String, String)>,
+    /// Variables that begin like ours and set nothing.
+    strays: Vec<String>,
     problems: Vec<Problem>,
     asked: Vec<(String, Value)>,
 }
@@ -86,6 +88,7 @@ impl Reader {
             section: "",
             root,
             overridden: BTreeMap::new(),
+            strays: Vec::new(),
             problems: Vec::new(),
             asked: Vec::new(),
         };
@@ -108,7 +111,10 @@ impl Reader {
 
     /// `KEFU__SECTION__KEY=value`: the value is TOML (`5`, `true`, `["a"]`), or else a plain string.
     fn set_from_environment(&mut self, variable: &str, text: &str) {
-        let Some(path) = variable.strip_prefix("KEFU__") else { return };
+        let Some(path) = variable.strip_prefix("KEFU__") else {
+            self.strays.extend(variable.starts_with("KEFU_").then(|| variable.to_owned()));
+            return;
+        };
         let path = path.to_ascii_lowercase();
         let Some((section, key)) = path.split_once("__") else {
             let expected = "KEFU__SECTION__KEY".to_owned();
@@ -173,6 +179,8 @@ impl Reader {
                 problem.expected.push_str(&format!(" (did you mean `{meant}`?)"));
             }
         }
+        let missed = self.strays.iter().filter_map(|stray| missed(stray, keys()));
+        self.problems.extend(missed);
         if self.problems.is_empty() { Ok(()) } else { Err(Problems(self.problems)) }
     }
 
@@ -332,6 +340,23 @@ fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a 
     };
     let near = names.map(|name| (far(name), name)).min_by_key(|(far, _)| *far)?;
     (near.0 <= 2).then_some(near.1)
+}
+
+/// A variable that was to set a key and does not: `KEFU_SERVER_LISTEN`, `KEFU_LISTEN`. The others that begin with `KEFU_`
+/// are none of ours: Kubernetes makes some for a service named `kefu`.
+fn missed<'a>(variable: &str, keys: impl Iterator<Item = &'a str>) -> Option<Problem> {
+    let wrong = variable.strip_prefix("KEFU_")?.to_ascii_lowercase().replace("__", "_");
+    let far = |path: &str| match path.split_once('.') {
+        Some((_, key)) if key == wrong => 0,
+        _ => letters_apart(&wrong, &path.replace('.', "_")),
+    };
+    let (far, path) = keys.map(|path| (far(path), path)).min_by_key(|(far, _)| *far)?;
+    let meant = path.replace('.', "__").to_uppercase();
+    (far <= 2).then(|| Problem {
+        place: variable.into(),
+        key: String::new(),
+        expected: format!("no such variable (did you mean `KEFU__{meant}`?)"),
+    })
 }
 
 /// Edit distance (Levenshtein): letters to put in, take out or change.

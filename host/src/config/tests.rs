@@ -226,6 +226,31 @@ fn the_environment_wins_over_the_file() {
 }
 
 #[test]
+fn a_variable_with_an_underscore_too_few_is_named_and_others_are_left_alone() {
+    for (stray, meant) in [
+        ("KEFU_SERVER_LISTEN", "KEFU__SERVER__LISTEN"),
+        ("KEFU_SERVER__LISTEN", "KEFU__SERVER__LISTEN"),
+        ("KEFU_STORAGE_URI", "KEFU__STORAGE__URL"),
+        ("KEFU_DATA_DIR", "KEFU__SERVER__DATA_DIR"),
+    ] {
+        let told = parse("", &[(stray, "1")]).unwrap_err().to_string();
+        let line = format!("{stray}: no such variable (did you mean `{meant}`?)");
+        assert!(told.ends_with(&line), "{told}");
+    }
+    // Read elsewhere, by the tests, or made by Kubernetes for services of these names.
+    let mut others = vec!["KEFU_CONFIG".to_owned(), "KEFU_PROGRAM".into(), "KEFU_BIN".into()];
+    others.extend(["POSTGRES", "REDIS", "KAFKA"].map(|name| format!("KEFU_TEST_{name}")));
+    for service in ["", "SERVER_", "REDIS_", "KAFKA_", "STORAGE_", "STREAM_", "WEB_"] {
+        for end in ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_8030_TCP"] {
+            others.push(format!("KEFU_{service}{end}"));
+        }
+    }
+    for other in &others {
+        assert_eq!(parse("", &[(other, "1")]), parse("", &[]), "{other}");
+    }
+}
+
+#[test]
 fn a_password_is_never_shown() {
     for (url, shown) in [
         ("postgres://kefu:s3:cr@t@db:5432/kefu", "postgres://kefu:***@db:5432/kefu"),

@@ -904,6 +904,11 @@ export interface components {
             conversations: components["schemas"]["Conversation"][];
             /** @description `before` of the next page; null: this is the last one. */
             next: components["schemas"]["ConversationId"] | null;
+            /**
+             * Format: uint32
+             * @description How many there are on all pages, counted up to 10000.
+             */
+            total: number;
         };
         /** @description A decision, kept whole so that it can be explained and repeated. */
         Decision: {
