@@ -241,7 +241,7 @@ describe('connection', () => {
     expect(lines.length).toBeGreaterThan(1)
   })
 
-  it('stops when replaced, waits as told when draining', async () => {
+  it('stops when it does not speak the protocol, waits as told when draining', async () => {
     const c = client()
     const stopped: string[] = []
     c.on('stopped', (code) => stopped.push(code))
@@ -252,9 +252,9 @@ describe('connection', () => {
     expect(lines.length).toBe(1)
     await settle(1_000)
     expect(lines.length).toBe(2)
-    last().on.frame({ type: 'bye', code: 'replaced' })
+    last().on.frame({ type: 'bye', code: 'protocol' })
     await settle(60_000)
     expect(lines.length).toBe(2)
-    expect(stopped).toEqual(['replaced'])
+    expect(stopped).toEqual(['protocol'])
   })
 })

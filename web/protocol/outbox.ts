@@ -34,7 +34,7 @@ export function lane(draft: Draft): Id {
 export class Outbox {
   entries: Entry[] = []
 
-  constructor(private readonly store: Store | undefined, private readonly name: string) {
+  constructor(private readonly store: Store | undefined, readonly name: string) {
     this.entries = this.load()
   }
 
