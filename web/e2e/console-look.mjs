@@ -225,7 +225,7 @@ async function tour(language) {
     if (path === 'agents') continue
     await page.route(`**/v1/${path}`, (route) => route.fulfill({ json: { [path === 'plugins' ? 'generations' : path]: [], points: {} } }))
     await page.goto(`${desk.base}/console/${path}`)
-    await page.locator('.page .blank').first().waitFor()
+    await page.locator(path === 'plugins' ? '.page section .meta' : '.page .blank').first().waitFor()
     await face(`none-${path}`, { wide: path === 'teams' })
     await page.unroute(`**/v1/${path}`)
   }

@@ -76,8 +76,10 @@ export async function focus(page, { most = 60, host } = {}) {
   let stops = 0
   await page.evaluate((within) => {
     window.focused = new Set()
-    document.activeElement?.blur()
-    if (within) document.querySelector(within).shadowRoot.querySelector('.panel').focus()
+    if (!within) return document.activeElement?.blur()
+    const { shadowRoot } = document.querySelector(within)
+    window.before = shadowRoot.activeElement
+    shadowRoot.querySelector('.panel').focus()
   }, host)
   for (let n = 0; n < most; n += 1) {
     await page.keyboard.press('Tab')
@@ -110,6 +112,7 @@ export async function focus(page, { most = 60, host } = {}) {
     stops += 1
     if (!stop.seen) found.push(`focus unseen: ${stop.name}`)
   }
+  await page.evaluate(() => window.before?.focus())
   if (stops === 0) found.push('no stop for the focus')
   return found
 }

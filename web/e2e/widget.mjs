@@ -122,6 +122,25 @@ try {
     assert.equal(agent.count(id, '断网时写的'), 1)
     page.context().expectErrors = false
   })
+  await check('a tab closed while offline: its message goes out from the next page, exactly once', async () => {
+    const context = page.context()
+    context.expectErrors = true
+    await context.setOffline(true)
+    await server.cut(page)
+    await type(page, '关掉页面前写的')
+    await inside(page).locator('.mine .bubble', { hasText: '关掉页面前写的' }).waitFor()
+    await page.close()
+    await context.setOffline(false)
+    assert.equal(agent.count(id, '关掉页面前写的'), 0)
+    page = watch(await context.newPage(), 'next')
+    await page.goto(`${server.base}/demo/demo?lang=zh-CN`)
+    await agent.hears(id, '关掉页面前写的')
+    await launcher(page).click()
+    await text(page, '关掉页面前写的')
+    await text(page, '已发送')
+    assert.equal(agent.count(id, '关掉页面前写的'), 1)
+    context.expectErrors = false
+  })
   await check('closed: rating, thanks, a new one', async () => {
     agent.close(id)
     await text(page, '会话已结束')

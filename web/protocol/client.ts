@@ -218,8 +218,7 @@ export class Client {
 
   /** Removes everything this client keeps, also from the store. */
   forget(): void {
-    this.outbox.entries = []
-    this.outbox.save()
+    this.outbox.clear()
     this.threads.clear()
     this.summaries.clear()
     this.positions.clear()

@@ -7,9 +7,11 @@ import type { Client, Entry, Store } from '../../protocol'
 const tab = Math.random().toString(36).slice(2)
 
 export const kept: Store = {
-  get: (name) => localStorage.getItem(`${name}:${tab}`),
-  set: (name, value) => localStorage.setItem(`${name}:${tab}`, value),
-  remove: (name) => localStorage.removeItem(`${name}:${tab}`),
+  get: (name) => JSON.parse(localStorage.getItem(`${name}:${tab}`) ?? '[]') as Entry[],
+  set: (name, entries) => {
+    if (entries) localStorage.setItem(`${name}:${tab}`, JSON.stringify(entries))
+    else localStorage.removeItem(`${name}:${tab}`)
+  },
 }
 
 /** Takes over lists called `name` whose tabs are gone, now and later; answers how to end that. */
