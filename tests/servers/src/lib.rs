@@ -11,7 +11,7 @@ mod process;
 mod redis;
 mod tools;
 
-pub use kafka::Kafka;
+pub use kafka::{Door, Kafka};
 pub use named::{named, skipped};
 pub use postgres::{Database, Postgres};
 pub use process::free_port;
