@@ -40,8 +40,6 @@ export interface Site {
     greeting: Words
     fields: Field[]
     needs: Need[]
-    /** Only visitors for whom the site's server vouches. */
-    identity_required: boolean
   }
   enabled: boolean
 }
