@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::cluster::Place;
-use crate::figures::{Figures, histogram};
+use crate::figures::{Figures, histogram, ticks_of};
 use crate::link::{self, Link};
 use crate::timer::sleep_until;
 
@@ -83,11 +83,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let server = Server::start(setup).await?;
     let links = links(&server, args.amount.visitors).await?;
     let mut figures = Figures::begin("ack");
+    let before = ticks_of(server.pid());
     let measured = load(links, args.amount.soon()).await?;
+    let ticks = ticks_of(server.pid()).saturating_sub(before);
     figures.until_here();
     figures.add("place", args.place.word());
     figures.add("rate", args.amount.rate);
     report(&mut figures, "ack", &measured);
+    figures.per_message("kefu", ticks, measured.acked);
     figures.print()
 }
 

@@ -77,8 +77,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     figures.add("backlog_warm", warm.2);
     figures.add("backlog_end", last.2);
     for (stage, ticks) in spent {
-        let micros = ticks as f64 * 10_000.0 / measured.acked.max(1) as f64;
-        figures.add(&format!("{stage}_cpu_us_per_msg"), (micros * 10.0).round() / 10.0);
+        figures.per_message(stage, ticks, measured.acked);
     }
     if delivered.len() < measured.acked {
         figures.void("not everything was heard");
