@@ -9,6 +9,7 @@ mod bytes;
 mod frames;
 mod health;
 mod plugins;
+mod policies;
 mod redis;
 mod http;
 mod mistakes;

@@ -100,7 +100,7 @@ async fn each_generation_has_its_own_figures() -> anyhow::Result<()> {
     let text = server.asks(Ask::get("/metrics")).await?.text;
     let (old, new) = (
         r#"{point="routing",plugin="weighted-router",generation="1""#,
-        r#"{point="routing",plugin="hostile",generation="2""#,
+        r#"{point="routing",plugin="hostile",generation="6""#,
     );
     for line in [
         format!("kefu_plugin_calls_total{old},outcome=\"answered\"}} 2\n"),

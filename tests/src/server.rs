@@ -250,6 +250,20 @@ impl Server {
         self.data.path().join("data")
     }
 
+    /// The database its rows are in, if it is not SQLite.
+    #[must_use]
+    pub fn database(&self) -> Option<&str> {
+        self.setup.database.as_deref()
+    }
+
+    /// Its rows, opened beside it.
+    ///
+    /// # Errors
+    /// When they cannot be opened.
+    pub async fn rows(&self) -> anyhow::Result<Handle> {
+        rows(&self.setup, self.data_dir()).await
+    }
+
     /// What it logged.
     #[must_use]
     pub fn log(&self) -> String {
@@ -344,10 +358,7 @@ pub fn program() -> anyhow::Result<PathBuf> {
     Ok(folder.join("kefu"))
 }
 
-/// Team, site, admin and agents, as rows.
-async fn people(folder: &Path, setup: &Setup) -> anyhow::Result<()> {
-    let data = folder.join("data");
-    std::fs::create_dir_all(&data)?;
+async fn rows(setup: &Setup, data: PathBuf) -> anyhow::Result<Handle> {
     let config = match &setup.database {
         None => StorageConfig::Sqlite(data),
         Some(url) => StorageConfig::Postgres(PostgresConfig {
@@ -358,7 +369,14 @@ async fn people(folder: &Path, setup: &Setup) -> anyhow::Result<()> {
             lock_timeout: Duration::from_secs(10),
         }),
     };
-    let store: Handle = storage::open(&config).await?.storage;
+    Ok(storage::open(&config).await?.storage)
+}
+
+/// Team, site, admin and agents, as rows.
+async fn people(folder: &Path, setup: &Setup) -> anyhow::Result<()> {
+    let data = folder.join("data");
+    std::fs::create_dir_all(&data)?;
+    let store = rows(setup, data).await?;
     let clock = Clock::system();
     let id = || fresh_id(&clock);
     let team = TeamId::new(id()).context("id")?;

@@ -204,7 +204,7 @@ try {
     await shot(boss, '07-upload')
     await dialog.getByRole('button', { name: '上传并检查' }).click()
     await dialog.waitFor({ state: 'hidden' })
-    const admitted = boss.locator('.line .admitted')
+    const admitted = boss.locator('.line .admitted', { hasText: '1.1.0' })
     await admitted.waitFor()
     await admitted.getByRole('button', { name: '启用' }).click()
     const confirm = boss.getByRole('dialog').filter({ hasText: '1.1.0' })

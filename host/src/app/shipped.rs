@@ -1,4 +1,4 @@
-//! The shipped plugins, embedded in the program: at the first start they are installed and serve.
+//! The shipped plugins, embedded in the program: at the first start they are installed, and one of each point serves.
 
 use rust_embed::RustEmbed;
 
@@ -6,8 +6,10 @@ use super::StartError;
 use crate::plugins::{Install, Plugins};
 use crate::storage;
 
-/// Their names; whatever else was built (examples, test plugins) is not shipped.
-const NAMES: [&str; 3] = ["weighted-router", "message-filter", "quality-inspector"];
+/// Those that serve from the first start; whatever else was built (test plugins) is not shipped.
+const SERVING: [&str; 3] = ["weighted-router", "message-filter", "quality-inspector"];
+/// Further policies, at hand for whoever activates one.
+const FURTHER: [&str; 4] = ["round-robin", "least-busy", "longest-idle", "returning-visitor-first"];
 
 /// `target/plugins`, as `build.rs` found it.
 #[derive(RustEmbed)]
@@ -24,7 +26,8 @@ pub(super) async fn install(
     if !storage.generations().await?.is_empty() {
         return Ok(());
     }
-    for name in NAMES {
+    let serving = SERVING.map(|name| (name, true));
+    for (name, serves) in serving.into_iter().chain(FURTHER.map(|name| (name, false))) {
         let Some(file) = Components::get(&format!("{name}.wasm")) else { continue };
         let install = Install {
             name: name.into(),
@@ -34,11 +37,11 @@ pub(super) async fn install(
             created_by: "kefu".into(),
         };
         let outcome = match plugins.install(install).await {
-            Ok(generation) => plugins.activate(generation.id).await,
-            Err(refused) => Err(refused),
+            Ok(generation) if serves => plugins.activate(generation.id).await,
+            installed => installed,
         };
         if let Err(error) = outcome {
-            tracing::error!(%error, plugin = name, "a shipped plugin does not serve");
+            tracing::error!(%error, plugin = name, "a shipped plugin is left out");
         }
     }
     Ok(())
