@@ -4,6 +4,7 @@
 mod api;
 mod cli;
 mod contract;
+mod explain;
 mod files;
 mod bytes;
 mod frames;

@@ -227,6 +227,7 @@ try {
     await picks(consoles.lin, 'Alice')
     assert.equal((await desk.summary(idOf(consoles.lin))).agent, lin.id)
     assert.equal(await consoles.lin.locator('.side .one.chosen .score').innerText(), now.score.toFixed(2))
+    await consoles.lin.locator('.side .decision', { hasText: 'weighted-router 1.1.0' }).waitFor()
     await reply(consoles.lin, 'Hello Alice, yes, within 30 days. Shall I book the pick-up?')
     await hears(second, 'Shall I book the pick-up?')
     await say(second, 'Yes please, tomorrow morning.')
