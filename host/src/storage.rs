@@ -113,6 +113,9 @@ pub trait People: Send + Sync {
     async fn update_visitor(&self, visitor: &Visitor) -> Stored<()>;
 }
 
+/// Whoever wants to know how many conversations there are does not wait for all of them to be counted.
+pub const COUNTED_MOST: u32 = 10_000;
+
 /// Which conversations.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Search {
@@ -178,6 +181,8 @@ pub trait Conversations: Send + Sync {
     async fn unsettled(&self, age: Duration) -> Stored<Vec<Untold>>;
     /// Newest first.
     async fn search(&self, search: &Search) -> Stored<Vec<Conversation>>;
+    /// How many a search finds on all its pages, counted up to [`COUNTED_MOST`].
+    async fn count(&self, search: &Search) -> Stored<u32>;
     /// The waiting ones of a team (or of all) that routing may assign (not offline), in queue
     /// order: priority, then `waiting_since`, then id.
     async fn queue(&self, team: Option<TeamId>) -> Stored<Vec<Conversation>>;
@@ -356,6 +361,33 @@ pub async fn open(config: &StorageConfig) -> Stored<Opened> {
             Opened { archived: Some(Archived::new(sql.clone())), storage: Arc::new(sql) }
         }
     })
+}
+
+/// What is kept, as far as it can be told without changing anything.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kept {
+    /// No storage was made yet.
+    Nothing,
+    /// Tables of another version.
+    Other {
+        /// Migrations applied.
+        applied: usize,
+        /// Migrations this version knows.
+        known: usize,
+    },
+    /// Tables of this version; all generations in them, newest first.
+    Readable(Vec<Generation>),
+}
+
+/// Looks at storage, and neither makes it nor brings its tables up to date.
+///
+/// # Errors
+/// When it cannot be reached or read.
+pub async fn look(config: &StorageConfig) -> Stored<Kept> {
+    match config {
+        StorageConfig::Sqlite(dir) => sqlite::look(dir).await,
+        StorageConfig::Postgres(config) => postgres::look(config).await,
+    }
 }
 
 /// Whether [`open`] would find a storage, rather than make one; a server that is named is taken to be there.

@@ -137,9 +137,18 @@ impl Server {
     /// # Errors
     /// As [`Server::start`].
     pub async fn joins(&self) -> anyhow::Result<Self> {
+        self.joins_with(&[]).await
+    }
+
+    /// The same with settings of its own.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub async fn joins_with(&self, own: &[(&'static str, String)]) -> anyhow::Result<Self> {
         let data = tempfile::Builder::new().prefix("kefu-").tempdir()?;
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let (setup, program) = (self.setup.clone(), self.program.clone());
+        let (mut setup, program) = (self.setup.clone(), self.program.clone());
+        setup.settings.extend_from_slice(own);
         let mut server = Self { address, setup, program, data, child: None };
         server.starts().await?;
         Ok(server)

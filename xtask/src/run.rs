@@ -6,6 +6,7 @@ mod people;
 mod talk;
 
 use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -20,8 +21,8 @@ pub(crate) struct Run {
     #[arg(long)]
     traffic: bool,
     /// Where to listen.
-    #[arg(long, default_value = "127.0.0.1:8030")]
-    listen: String,
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8030")]
+    listen: SocketAddr,
     /// Optimised build: slower to make, faster to run.
     #[arg(long)]
     release: bool,
@@ -43,12 +44,13 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<()> {
     let program = root.join("target").join(if args.release { "release" } else { "debug" });
     let demo = Demo { program: program.join("kefu"), data: root.join("target/demo") };
     people::whole_or_none(&demo.data)?;
-    let mut server = demo.serve(&args.listen)?;
-    let accounts = people::prepare(&demo, &args.listen);
+    let mut server = demo.serve(&args.listen.to_string())?;
+    let here = from_here(args.listen).to_string();
+    let accounts = people::prepare(&demo, &here);
     let accounts = accounts.inspect_err(|_| drop(server.kill()))?;
-    links(args, &demo.data, &accounts);
+    links(args, &here, &demo.data, &accounts);
     if args.traffic {
-        talk::forever(&args.listen, &accounts);
+        talk::forever(&here, &accounts);
     }
     let status = server.wait()?;
     if status.success() { Ok(()) } else { bail!("the server ended ({status})") }
@@ -100,11 +102,21 @@ fn keep_admin(data: &Path, password: &str) -> anyhow::Result<()> {
     Ok(std::fs::write(data.join("admin.txt"), password)?)
 }
 
-fn links(args: &Run, data: &Path, accounts: &[people::Account]) {
-    let (listen, site) = (&args.listen, people::SITE);
-    shell::say(&format!("\n  shop page with the widget   http://{listen}/demo/{site}"));
-    shell::say(&format!("  chat as a page of its own   http://{listen}/chat/{site}"));
-    shell::say(&format!("  console                     http://{listen}/console/"));
+/// What a browser on this machine goes to: every address (`0.0.0.0`) is none to go to.
+fn from_here(mut listen: SocketAddr) -> SocketAddr {
+    match listen {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => listen.set_ip(Ipv4Addr::LOCALHOST.into()),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => listen.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    listen
+}
+
+fn links(args: &Run, here: &str, data: &Path, accounts: &[people::Account]) {
+    let site = people::SITE;
+    shell::say(&format!("\n  shop page with the widget   http://{here}/demo/{site}"));
+    shell::say(&format!("  chat as a page of its own   http://{here}/chat/{site}"));
+    shell::say(&format!("  console                     http://{here}/console/"));
     shell::say(&format!("  data                        {}\n", data.display()));
     for people::Account { login, role, password } in accounts.iter().filter(|one| !one.is_bot()) {
         shell::say(&format!("  sign in as {login:6} {role:11} password {password}"));
@@ -118,6 +130,11 @@ fn links(args: &Run, data: &Path, accounts: &[people::Account]) {
              which amy and admin see under \"All\".",
             people::BOT_SITE
         ));
+    }
+    if args.listen.ip().is_unspecified() {
+        shell::say(
+            "  Other machines reach it by this one's name or address in place of the one above.",
+        );
     }
     shell::say("\n  Ctrl-C stops it\n");
 }

@@ -75,6 +75,8 @@ struct Found<'a> {
     conversations: Vec<Listed<'a>>,
     /// `before` of the next page; null: this is the last one.
     next: Option<ConversationId>,
+    /// How many there are on all pages, counted up to 10000.
+    total: u32,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -143,9 +145,10 @@ async fn list(
     let limit = filter.limit.unwrap_or(50).clamp(1, 200);
     let search =
         Search { state: filter.state, agent, before: filter.before, limit, ..Search::default() };
+    let total = api.conversations.count(&who.principal(), search.clone()).await?;
     let found = api.conversations.search(&who.principal(), search).await?;
     let next = (found.len() == limit as usize).then(|| found.last().map(|last| last.row.id));
-    let found = Found { conversations: listed(&found), next: next.flatten() };
+    let found = Found { conversations: listed(&found), next: next.flatten(), total };
     Ok(Json(found).into_response())
 }
 

@@ -23,7 +23,7 @@ fn found(told: Option<&str>, kept: &str) -> Findings {
     log.event(&json!({
         "conversation": "7", "seq": 1, "from": from, "type": "message", "text": kept
     }));
-    let event = Kept { seq: 1, from: who, key: "k1".into(), body };
+    let event = Kept { seq: 1, at: 0, from: who, key: "k1".into(), body };
     check(&[log], &Stream::from([("7".into(), vec![event])]))
 }
 

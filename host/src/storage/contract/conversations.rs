@@ -181,12 +181,16 @@ pub(in crate::storage) async fn searches_page_from_the_newest(open: impl AsyncFn
     assert_eq!(found(Search { before: Some(waiting(7).id), ..any.clone() }).await, [6, 5, 4, 3]);
     assert_eq!(found(Search { limit: 0, ..any.clone() }).await, [10], "at least one");
     let mine = Search { agent: Some(agent(1, 9).id), state: Some(State::Active), ..any.clone() };
-    assert_eq!(found(mine).await, [6, 4, 2]);
+    assert_eq!(found(mine.clone()).await, [6, 4, 2]);
     let teams = vec![team_id(), TeamId::new(9).unwrap()];
     let visitor = Some(waiting(1).visitor);
     assert_eq!(found(Search { teams, visitor, ..any.clone() }).await, [10, 9, 8, 7]);
     let elsewhere = vec![TeamId::new(9).unwrap()];
-    assert!(found(Search { teams: elsewhere, ..any }).await.is_empty());
+    let nowhere = Search { teams: elsewhere, ..any.clone() };
+    assert!(found(nowhere.clone()).await.is_empty());
+    let count = async |search: &Search| storage.count(search).await.unwrap();
+    assert_eq!(count(&Search { before: Some(waiting(7).id), ..any }).await, 10, "on all pages");
+    assert_eq!([count(&mine).await, count(&nowhere).await], [3, 0]);
 }
 
 pub(in crate::storage) async fn decisions_are_kept_whole(open: impl AsyncFn() -> Handle) {

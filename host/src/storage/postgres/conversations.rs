@@ -14,7 +14,7 @@ use crate::domain::ids::{AgentId, ConversationId, DecisionId, TeamId};
 use crate::domain::inspection::Report;
 use crate::domain::routing::Decision;
 use crate::storage::columns::{Columns, json, signed, word};
-use crate::storage::{Claim, Conversations, Search, Stored, Untold, rows};
+use crate::storage::{COUNTED_MOST, Claim, Conversations, Search, Stored, Untold, rows};
 
 #[async_trait]
 impl Conversations for Postgres {
@@ -86,24 +86,24 @@ impl Conversations for Postgres {
 
     async fn search(&self, search: &Search) -> Stored<Vec<Conversation>> {
         let mut sql = QueryBuilder::<Engine>::new("SELECT * FROM conversations WHERE true");
-        if let Some(state) = &search.state {
-            sql.push(" AND state = ").push_bind(word(state)?);
-        }
-        if let Some(agent) = search.agent {
-            sql.push(" AND agent = ").push_bind(signed(agent.get()));
-        }
-        if let Some(visitor) = search.visitor {
-            sql.push(" AND visitor = ").push_bind(signed(visitor.get()));
-        }
-        if !search.teams.is_empty() {
-            let teams: Vec<i64> = search.teams.iter().map(|team| signed(team.get())).collect();
-            sql.push(" AND team = ANY(").push_bind(teams).push(")");
-        }
+        narrow(&mut sql, search)?;
         if let Some(before) = search.before {
             sql.push(" AND id < ").push_bind(signed(before.get()));
         }
         sql.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(search.limit.clamp(1, 200)));
         self.all(sql.build(), rows::conversation).await
+    }
+
+    async fn count(&self, search: &Search) -> Stored<u32> {
+        let start = "SELECT count(*) FROM (SELECT 1 FROM conversations WHERE true";
+        let mut sql = QueryBuilder::<Engine>::new(start);
+        narrow(&mut sql, search)?;
+        sql.push(" LIMIT ").push_bind(i64::from(COUNTED_MOST)).push(") AS counted");
+        let counted = async {
+            let counted = sql.build_query_scalar::<i64>().fetch_one(&self.pool).await;
+            counted.map_err(failed)
+        };
+        Ok(u32::try_from(self.within(counted).await?).unwrap_or(COUNTED_MOST))
     }
 
     async fn queue(&self, team: Option<TeamId>) -> Stored<Vec<Conversation>> {
@@ -228,6 +228,24 @@ async fn claimed(connection: &mut PgConnection, next: &Conversation) -> Stored<C
         .await
         .map_err(failed)?;
     Ok(Claim::Won)
+}
+
+/// All of a search but where its page begins and ends.
+fn narrow(sql: &mut QueryBuilder<Engine>, search: &Search) -> Stored<()> {
+    if let Some(state) = &search.state {
+        sql.push(" AND state = ").push_bind(word(state)?);
+    }
+    if let Some(agent) = search.agent {
+        sql.push(" AND agent = ").push_bind(signed(agent.get()));
+    }
+    if let Some(visitor) = search.visitor {
+        sql.push(" AND visitor = ").push_bind(signed(visitor.get()));
+    }
+    if !search.teams.is_empty() {
+        let teams: Vec<i64> = search.teams.iter().map(|team| signed(team.get())).collect();
+        sql.push(" AND team = ANY(").push_bind(teams).push(")");
+    }
+    Ok(())
 }
 
 async fn insert(connection: &mut PgConnection, row: &Conversation) -> Stored<()> {

@@ -13,7 +13,7 @@ use crate::domain::ids::{AgentId, ConversationId, DecisionId, TeamId};
 use crate::domain::inspection::Report;
 use crate::domain::routing::Decision;
 use crate::storage::columns::{json, signed, word};
-use crate::storage::{Claim, Conversations, Search, Stored, Untold, rows};
+use crate::storage::{COUNTED_MOST, Claim, Conversations, Search, Stored, Untold, rows};
 
 #[async_trait]
 impl Conversations for Sqlite {
@@ -94,28 +94,20 @@ impl Conversations for Sqlite {
 
     async fn search(&self, search: &Search) -> Stored<Vec<Conversation>> {
         let mut sql = QueryBuilder::<Engine>::new("SELECT * FROM conversations WHERE true");
-        if let Some(state) = &search.state {
-            sql.push(" AND state = ").push_bind(word(state)?);
-        }
-        if let Some(agent) = search.agent {
-            sql.push(" AND agent = ").push_bind(signed(agent.get()));
-        }
-        if let Some(visitor) = search.visitor {
-            sql.push(" AND visitor = ").push_bind(signed(visitor.get()));
-        }
-        if !search.teams.is_empty() {
-            sql.push(" AND team IN (");
-            let mut teams = sql.separated(", ");
-            for team in &search.teams {
-                teams.push_bind(signed(team.get()));
-            }
-            sql.push(")");
-        }
+        narrow(&mut sql, search)?;
         if let Some(before) = search.before {
             sql.push(" AND id < ").push_bind(signed(before.get()));
         }
         sql.push(" ORDER BY id DESC LIMIT ").push_bind(search.limit.clamp(1, 200));
         all(sql.build().fetch_all(&self.readers).await, rows::conversation)
+    }
+
+    async fn count(&self, search: &Search) -> Stored<u32> {
+        let start = "SELECT count(*) FROM (SELECT 1 FROM conversations WHERE true";
+        let mut sql = QueryBuilder::<Engine>::new(start);
+        narrow(&mut sql, search)?;
+        sql.push(" LIMIT ").push_bind(COUNTED_MOST).push(")");
+        sql.build_query_scalar().fetch_one(&self.readers).await.map_err(failed)
     }
 
     async fn queue(&self, team: Option<TeamId>) -> Stored<Vec<Conversation>> {
@@ -208,6 +200,28 @@ impl Conversations for Sqlite {
         .map_err(failed)?;
         Ok(mean.filter(|_| count >= ENOUGH).map(|mean| mean as u64))
     }
+}
+
+/// All of a search but where its page begins and ends.
+fn narrow(sql: &mut QueryBuilder<Engine>, search: &Search) -> Stored<()> {
+    if let Some(state) = &search.state {
+        sql.push(" AND state = ").push_bind(word(state)?);
+    }
+    if let Some(agent) = search.agent {
+        sql.push(" AND agent = ").push_bind(signed(agent.get()));
+    }
+    if let Some(visitor) = search.visitor {
+        sql.push(" AND visitor = ").push_bind(signed(visitor.get()));
+    }
+    if !search.teams.is_empty() {
+        sql.push(" AND team IN (");
+        let mut teams = sql.separated(", ");
+        for team in &search.teams {
+            teams.push_bind(signed(team.get()));
+        }
+        sql.push(")");
+    }
+    Ok(())
 }
 
 async fn insert(connection: &mut SqliteConnection, row: &Conversation) -> Stored<()> {
