@@ -1,4 +1,5 @@
 //! The shipped plugins, embedded in the program: at the first start they are installed, and one of each point serves.
+//! A program that brings further policies installs those at its next start, and leaves who serves alone.
 
 use rust_embed::RustEmbed;
 
@@ -17,17 +18,17 @@ const FURTHER: [&str; 4] = ["round-robin", "least-busy", "longest-idle", "return
 #[allow_missing = true]
 struct Components;
 
-/// Installs what is embedded, where no generation was ever installed. One that does not work is left out: its point's
-/// fall-back answers.
+/// Installs what is embedded: all of it where no generation was ever installed, else the further policies of which there
+/// is none by that name. One that does not work is left out: its point's fall-back answers.
 pub(super) async fn install(
     plugins: &Plugins,
     storage: &storage::Handle,
 ) -> Result<(), StartError> {
-    if !storage.generations().await?.is_empty() {
-        return Ok(());
-    }
-    let serving = SERVING.map(|name| (name, true));
-    for (name, serves) in serving.into_iter().chain(FURTHER.map(|name| (name, false))) {
+    let kept = storage.generations().await?;
+    let serving = SERVING.into_iter().filter(|_| kept.is_empty()).map(|name| (name, true));
+    let new = |name: &&str| kept.iter().all(|row| row.name != *name);
+    let further = FURTHER.into_iter().filter(new).map(|name| (name, false));
+    for (name, serves) in serving.chain(further) {
         let Some(file) = Components::get(&format!("{name}.wasm")) else { continue };
         let install = Install {
             name: name.into(),
@@ -46,3 +47,6 @@ pub(super) async fn install(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

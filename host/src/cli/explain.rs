@@ -178,7 +178,8 @@ fn row(decision: &Decision, one: &Ranked) -> Vec<String> {
     let passed = decision.passed.iter().filter(|(agent, _)| *agent == one.agent);
     let notes: Vec<String> = [(got, "got it"), (knows, "answered this visitor last time")]
         .into_iter()
-        .filter_map(|(is, note)| is.then(|| note.to_owned()))
+        .filter(|(is, _)| *is)
+        .map(|(_, note)| note.to_owned())
         .chain(passed.map(|(_, rule)| format!("passed over, {} by then", words(*rule))))
         .collect();
     let colon = if notes.is_empty() { "" } else { ": " };
