@@ -1,5 +1,5 @@
 //! The real program as a child process on a temporary data directory and a free port: started, killed, started again
-//! on the same data. It is waited for by `/health/ready`.
+//! on the same data. It is waited for by `/health/ready`. One that panicked fails its test, whatever that looked at.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -110,6 +110,11 @@ pub struct Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
+        // A test that fails says why itself.
+        if !std::thread::panicking() {
+            let panicked = panicked(&self.log());
+            assert!(panicked.is_none(), "the server panicked: {}", panicked.unwrap_or_default());
+        }
     }
 }
 
@@ -330,6 +335,13 @@ impl Server {
     }
 }
 
+/// The first panic in a log, with what follows it.
+fn panicked(log: &str) -> Option<String> {
+    let mut lines = log.lines().skip_while(|line| !line.contains("panicked")).take(8).peekable();
+    lines.peek()?;
+    Some(lines.collect::<Vec<_>>().join("\n"))
+}
+
 fn token(answer: &Answer) -> anyhow::Result<String> {
     let token = answer.json["token"].as_str().map(str::to_owned);
     token.ok_or_else(|| anyhow!("no token in {}", answer.text))
@@ -423,3 +435,6 @@ async fn people(folder: &Path, setup: &Setup) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
