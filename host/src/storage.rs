@@ -167,7 +167,7 @@ pub trait Conversations: Send + Sync {
     /// As `change`, and only while `next.agent` has fewer active conversations than its capacity,
     /// exact under concurrency. Also sets the agent's idle time to `next.assigned_at`. The decision
     /// that led to it, if one did (whoever takes by hand has none), is kept by the same commit: in
-    /// `decisions` exactly if the claim is won.
+    /// `decisions` exactly if the claim is won, and its team's turn is then the agent's.
     async fn claim(
         &self,
         next: &Conversation,
@@ -188,6 +188,8 @@ pub trait Conversations: Send + Sync {
     async fn queue(&self, team: Option<TeamId>) -> Stored<Vec<Conversation>>;
     /// Number of active conversations of each agent that has any.
     async fn loads(&self) -> Stored<Vec<(AgentId, u16)>>;
+    /// To whom routing last gave a conversation, of each team where it ever did.
+    async fn turns(&self) -> Stored<Vec<(TeamId, AgentId)>>;
     /// Keeps a decision that gave the conversation to nobody.
     async fn record_decision(&self, decision: &Decision) -> Stored<()>;
     /// Decisions about a conversation, oldest first.

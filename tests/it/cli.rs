@@ -239,7 +239,8 @@ async fn commands_reach_the_running_server() -> anyhow::Result<()> {
 fn help_explains_each_command() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let data = dir.path();
-    let all = ["serve", "migrate", "agent", "team", "site", "plugin", "config", "doctor"];
+    let all =
+        ["serve", "migrate", "agent", "team", "site", "plugin", "explain", "config", "doctor"];
     let help = says(data, &["--help"], 0, &all)?;
     assert!(!help.contains("reference"), "made for xtask, not for people: {help}");
     says(data, &["agent", "add", "--help"], 0, &["--skill", "billing:4", "--password-stdin"])?;

@@ -100,7 +100,7 @@ async fn each_generation_has_its_own_figures() -> anyhow::Result<()> {
     let text = server.asks(Ask::get("/metrics")).await?.text;
     let (old, new) = (
         r#"{point="routing",plugin="weighted-router",generation="1""#,
-        r#"{point="routing",plugin="hostile",generation="2""#,
+        r#"{point="routing",plugin="hostile",generation="6""#,
     );
     for line in [
         format!("kefu_plugin_calls_total{old},outcome=\"answered\"}} 2\n"),
@@ -172,11 +172,11 @@ async fn activated_and_rolled_back_the_next_decision_follows() -> anyhow::Result
     std::fs::write(&config, r#"{"deed":"behave"}"#)?;
     let (file, config) = (hostile.display().to_string(), config.display().to_string());
     let (content, said) = kefu(&server, &["install", &file, "--plugin-config", &config])?;
-    assert!(content && said.contains("admitted as routing/2"), "{said}");
+    assert!(content && said.contains("admitted as routing/6"), "{said}");
     assert_eq!(decision(&server).await?["generation"], shipped, "it does not serve yet");
 
-    let (content, said) = kefu(&server, &["activate", "routing/2"])?;
-    assert!(content && said.contains("routing/2 hostile 0.1.0 ("), "{said}");
+    let (content, said) = kefu(&server, &["activate", "routing/6"])?;
+    assert!(content && said.contains("routing/6 hostile 0.1.0 ("), "{said}");
     let hostile = decision(&server).await?["generation"].clone();
     assert!(hostile.is_string() && hostile != shipped, "{hostile}");
 

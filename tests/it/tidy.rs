@@ -24,7 +24,7 @@ const VENDORS: [(&str, &[&str]); 16] = [
     ("hmac", &["auth/"]),
     ("rust_embed", &["api/pages", "app/shipped"]),
     ("imagesize", &["files/"]),
-    ("jiff", &["domain/opening", "config/warmup"]),
+    ("jiff", &["domain/opening", "config/warmup", "cli/explain"]),
     ("clap", &["cli"]),
     ("axum", &["transport", "api", "health", "app", "cli/link"]),
 ];

@@ -3,9 +3,10 @@
 //! It proves, for every conversation in the logs: each acked draft is there once with the same content; nothing is
 //! there that nobody drafted; `seq` is 1, 2, 3 …; each sender's drafts are in the order of drafting; every client's
 //! view is strictly increasing, complete between its first and last event (visitors: but for notes), and shows each
-//! event as it is kept. It knows only logs and rows, not the code that made them, but for the shipped message filter:
-//! what it makes of a draft is worked out here by its own code, so that a server that spoils a text in ack, stream and
-//! view alike is found out. Every server of this harness has that filter with its default config.
+//! event as it is kept; only what the filter blocks was refused as blocked. It knows only logs and rows, not the code
+//! that made them, but for the shipped message filter: what it makes of a draft is worked out here by its own code, so
+//! that a server that spoils a text in ack, stream and view alike is found out, and so is one that blocks at will.
+//! Every server of this harness has that filter with its default config.
 //!
 //! In a cluster events are kept in several places: `read` reads each of them, and `tiers` holds them against each other.
 
@@ -131,6 +132,7 @@ pub fn check(logs: &[Log], stream: &Stream) -> Findings {
             findings.differs(broken.clone());
         }
         promises(log, stream, &rules, &mut findings);
+        refusals(log, &rules, &mut findings);
         view(log, stream, &mut findings);
     }
     let drafted = drafted(logs, &rules);
@@ -169,6 +171,20 @@ fn promises(log: &Log, stream: &Stream, rules: &Rules, findings: &mut Findings) 
             {
                 findings.reordered(format!("{name}: seq {} after {before}", ack.seq));
             }
+        }
+    }
+}
+
+/// What was refused as blocked is what the filter blocks: a server that says so of anything else loses it.
+fn refusals(log: &Log, rules: &Rules, findings: &mut Findings) {
+    let blocked =
+        |draft: &&Draft| log.refused.get(&draft.key).is_some_and(|code| code == "blocked");
+    for draft in log.drafts.iter().filter(blocked) {
+        let text = draft.text.as_deref().unwrap_or_default();
+        if rules.kept(text).is_some() {
+            let name = format!("{} {} of {:?}", draft.kind, draft.key, log.who);
+            let words = format!("{name}: {text:?} was refused as blocked");
+            findings.lost(format!("{words}, and the filter lets it through"));
         }
     }
 }

@@ -30,29 +30,23 @@ impl Plugins {
     /// [`Refused::Rejected`] when it may not serve; says why.
     pub async fn install(&self, install: Install) -> Result<Generation, Refused> {
         let parts = self.parts()?;
-        check_size(&install)?;
-        let component = wrapped(install.component).await?;
-        let id = GenerationId::new(runtime::fresh_id(&parts.clock))
-            .ok_or_else(|| Refused::Rejected("no id could be made".into()))?;
-        let mut row = Generation {
-            id,
-            number: 0,
-            point: Point::Routing,
-            digest: hex(&Sha256::digest(&component)),
-            name: install.name,
-            plugin_version: install.version,
-            config: install.config,
-            fuel: 0,
-            deadline_ms: 0,
-            stage: Stage::Admitted,
-            created_at: parts.clock.now(),
-            activated_at: None,
-            created_by: install.created_by,
-            fault: None,
-        };
+        let (row, component) = parts.taken(install).await?;
         let mut kept = parts.compiling.lock().await;
-        let ready = compile(parts, &mut kept, row.clone(), Arc::clone(&component), true).await?;
-        row = ready.row;
+        let mut row = compile(parts, &mut kept, row, Arc::clone(&component), true).await?.row;
+        row.number = parts.storage.add_generation(&row, &component).await?;
+        Ok(row)
+    }
+
+    /// As [`Plugins::install`] of what is the program's own and known to pass: it is not even compiled before it is to
+    /// serve, so that a first start does not wait for what may never be used.
+    ///
+    /// # Errors
+    /// [`Refused::Rejected`] when it is no component at all.
+    pub async fn shelve(&self, install: Install, point: Point) -> Result<Generation, Refused> {
+        let parts = self.parts()?;
+        let (mut row, component) = parts.taken(install).await?;
+        row.point = point;
+        (row.fuel, row.deadline_ms) = parts.config.budgets.of(point);
         row.number = parts.storage.add_generation(&row, &component).await?;
         Ok(row)
     }
@@ -142,6 +136,31 @@ impl Plugins {
 }
 
 impl Parts {
+    /// A generation and its component as they will be kept, but for what compiling tells: point and budget.
+    async fn taken(&self, install: Install) -> Result<(Generation, Arc<[u8]>), Refused> {
+        check_size(&install)?;
+        let component = wrapped(install.component).await?;
+        let id = GenerationId::new(runtime::fresh_id(&self.clock))
+            .ok_or_else(|| Refused::Rejected("no id could be made".into()))?;
+        let row = Generation {
+            id,
+            number: 0,
+            point: Point::Routing,
+            digest: hex(&Sha256::digest(&component)),
+            name: install.name,
+            plugin_version: install.version,
+            config: install.config,
+            fuel: 0,
+            deadline_ms: 0,
+            stage: Stage::Admitted,
+            created_at: self.clock.now(),
+            activated_at: None,
+            created_by: install.created_by,
+            fault: None,
+        };
+        Ok((row, component))
+    }
+
     async fn generation(&self, id: GenerationId) -> Result<Generation, Refused> {
         let all = self.storage.generations().await?;
         all.into_iter().find(|row| row.id == id).ok_or(Refused::NotFound)

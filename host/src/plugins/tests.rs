@@ -10,6 +10,7 @@ use crate::storage::{Generation, Stage};
 
 mod admission;
 mod misdeeds;
+mod policies;
 mod swap;
 
 fn component(name: &str) -> Vec<u8> {

@@ -106,6 +106,12 @@ pub(super) fn load(row: &impl RawRow) -> Stored<(AgentId, u16)> {
     Ok((columns.id("agent", AgentId::new)?, columns.number("load")?))
 }
 
+/// A team and the agent to whom routing gave its last conversation.
+pub(super) fn turn(row: &impl RawRow) -> Stored<(TeamId, AgentId)> {
+    let columns = Columns::new("turn", row);
+    Ok((columns.id("team", TeamId::new)?, columns.id("agent", AgentId::new)?))
+}
+
 pub(super) fn untold(row: &impl RawRow) -> Stored<Untold> {
     let columns = Columns::new("pending event", row);
     Ok(Untold {

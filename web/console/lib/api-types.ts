@@ -973,6 +973,8 @@ export interface components {
         DecisionId: string;
         Decisions: {
             decisions: components["schemas"]["Decision"][];
+            /** @description The policies that made them, as far as they are still kept. */
+            policies: components["schemas"]["Policy"][];
         };
         /** @description What was refused and why. */
         Error: {
@@ -1298,6 +1300,17 @@ export interface components {
             /** @description Of each generation that served, at most 32, who began last first. */
             served: components["schemas"]["Served"][];
         };
+        /** @description A generation of a routing policy. */
+        Policy: {
+            generation: components["schemas"]["GenerationId"];
+            name: string;
+            /**
+             * Format: uint32
+             * @description As people see it: `routing/3` is number 3.
+             */
+            number: number;
+            version: string;
+        };
         /** @description `GET /v1/events`: its answer. */
         Polled: {
             /** @description `conversation:seq,conversation:seq…`, to be sent back. */
@@ -1410,7 +1423,10 @@ export interface components {
         Role: "agent" | "supervisor" | "admin";
         /** @description What a policy is given: one conversation, all candidates. */
         RoutingInput: {
-            /** @description More facts (`language`, `field.<name>`, `returning`). */
+            /**
+             * @description More facts: `language`, `field.<name>` (pre-chat answers), `returning` (somebody answered this visitor before),
+             *     `last_assigned` (to whom routing gave the team's last conversation).
+             */
             attrs: [
                 string,
                 string

@@ -103,6 +103,7 @@ pub(super) const ROWS: &[Table] = &[
         name: "decisions",
         columns: &[("id", Number), ("conversation", Number), ("at", Number), ("document", Text)],
     },
+    Table { name: "turns", columns: &[("team", Number), ("agent", Number)] },
     Table {
         name: "reports",
         columns: &[

@@ -58,6 +58,7 @@ impl Conversations for Postgres {
             if claim == Claim::Won {
                 keep_pending(&mut transaction, next, pending).await?;
                 if let Some(decision) = decision {
+                    // Last, so that the claims of a team wait for one another's commit and nothing else.
                     let kept = insert_decision(decision)?.execute(&mut *transaction).await;
                     kept.map_err(failed)?;
                 }
@@ -120,6 +121,10 @@ impl Conversations for Postgres {
              WHERE state = 'active' AND agent IS NOT NULL GROUP BY agent",
         );
         self.all(active, rows::load).await
+    }
+
+    async fn turns(&self) -> Stored<Vec<(TeamId, AgentId)>> {
+        self.all(query("SELECT * FROM turns"), rows::turn).await
     }
 
     async fn record_decision(&self, decision: &Decision) -> Stored<()> {
@@ -315,11 +320,17 @@ async fn keep_pending(
     Ok(())
 }
 
+/// Keeps a decision and, if it names somebody, whose turn that was.
 fn insert_decision(decision: &Decision) -> Stored<Query<'_, Engine, PgArguments>> {
-    let sql = "INSERT INTO decisions (id, conversation, at, document) VALUES ($1, $2, $3, $4)";
+    let sql = "WITH turn AS (
+            INSERT INTO turns (team, agent) SELECT $5::bigint, $6::bigint WHERE $6::bigint IS NOT NULL
+            ON CONFLICT (team) DO UPDATE SET agent = excluded.agent)
+        INSERT INTO decisions (id, conversation, at, document) VALUES ($1, $2, $3, $4)";
     Ok(query(sql)
         .bind(signed(decision.id.get()))
         .bind(signed(decision.conversation.get()))
         .bind(signed(decision.at))
-        .bind(json(decision)?))
+        .bind(json(decision)?)
+        .bind(signed(decision.team.get()))
+        .bind(decision.chosen.map(|agent| signed(agent.get()))))
 }

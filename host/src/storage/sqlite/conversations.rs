@@ -71,6 +71,7 @@ impl Conversations for Sqlite {
         keep_pending(&mut transaction, next, pending).await?;
         if let Some(decision) = decision {
             keep_decision(&mut *transaction, decision).await?;
+            take_turn(&mut transaction, decision).await?;
         }
         transaction.commit().await.map_err(failed)?;
         Ok(Claim::Won)
@@ -126,6 +127,10 @@ impl Conversations for Sqlite {
              WHERE state = 'active' AND agent IS NOT NULL GROUP BY agent",
         );
         all(rows.fetch_all(&self.readers).await, rows::load)
+    }
+
+    async fn turns(&self) -> Stored<Vec<(TeamId, AgentId)>> {
+        all(query("SELECT * FROM turns").fetch_all(&self.readers).await, rows::turn)
     }
 
     async fn record_decision(&self, decision: &Decision) -> Stored<()> {
@@ -288,6 +293,20 @@ async fn keep_pending(
         .execute(connection)
         .await
         .map_err(failed)?;
+    Ok(())
+}
+
+/// If the decision names somebody, that was their turn.
+async fn take_turn(connection: &mut SqliteConnection, decision: &Decision) -> Stored<()> {
+    query(
+        "INSERT INTO turns (team, agent) SELECT ?1, ?2 WHERE ?2 IS NOT NULL
+         ON CONFLICT (team) DO UPDATE SET agent = excluded.agent",
+    )
+    .bind(signed(decision.team.get()))
+    .bind(decision.chosen.map(|agent| signed(agent.get())))
+    .execute(connection)
+    .await
+    .map_err(failed)?;
     Ok(())
 }
 
