@@ -49,8 +49,9 @@ async function comes(name, ...said) {
   await until(async () => (await desk.summary(visitor.conversation)).agent === lin.id, `${name} assigned`)
   return visitor
 }
-const texts = async (id) => (await desk.admin('GET', `/v1/conversations/${id}/events?limit=500`)).events
-  .filter((e) => e.type === 'message').map((e) => e.text)
+const messages = async (id) => (await desk.admin('GET', `/v1/conversations/${id}/events?limit=500`)).events
+  .filter((e) => e.type === 'message')
+const texts = async (id) => (await messages(id)).map((e) => e.text)
 
 /** A page whose line to the server the test can cut; sound and notices are written down instead of made. */
 async function wired(context) {
@@ -142,13 +143,15 @@ try {
     await cdp.send('Input.imeSetComposition', { text: 'nihao', selectionStart: 5, selectionEnd: 5 })
     await cdp.send('Input.dispatchKeyEvent', { type: 'rawKeyDown', key: 'Process', code: 'Enter', windowsVirtualKeyCode: 229 })
     await cdp.send('Input.dispatchKeyEvent', { type: 'keyDown', key: 'Enter', code: 'Enter', windowsVirtualKeyCode: 13 })
-    assert.equal(await page.locator('.staff').count(), 0)
     await cdp.send('Input.insertText', { text: '您好' })
     await page.waitForTimeout(60)
     await page.keyboard.press('Enter')
     await bubble(page, '您好').waitFor()
-    assert.equal(await bubble(page, '您好').count(), 1)
-    assert.deepEqual((await texts(wang.conversation)).filter((text) => text === '您好'), ['您好'])
+    // Whatever was sent before it is there when it is.
+    const said = async () => (await messages(wang.conversation)).filter((e) => e.from.kind === 'agent').map((e) => e.text)
+    await until(async () => (await said()).includes('您好'), 'the greeting at the server')
+    assert.deepEqual(await said(), ['您好'])
+    assert.deepEqual(await page.locator('.staff .bubble').allInnerTexts(), ['您好'])
   })
   await check('drafts: one per conversation and mode, over a reload and in every tab', async () => {
     await box(page).fill('给王小姐的草稿')
@@ -401,6 +404,66 @@ try {
     assert.equal((await texts(wang.conversation)).filter((text) => text === '断线时写的').length, 1)
     assert.equal(wire.lists, lists)
     assert(await page.evaluate(() => document.querySelector('.row[aria-selected=true]').kept))
+  })
+  await check('tabs that close while offline: what each of them wrote is sent by one that lives, once', async () => {
+    context.expectErrors = true
+    const tabs = [await wired(context), await wired(context)]
+    for (const [n, one] of tabs.entries()) {
+      await one.page.goto(`${desk.base}/console/conversations/${wang.conversation}`)
+      await bubble(one.page, '断线时写的').waitFor()
+      await one.drop()
+      await one.page.getByText('连接已断开').waitFor()
+      await write(one.page, `标签页 ${n} 写的`)
+      await one.page.locator('.item', { hasText: `标签页 ${n} 写的` }).getByText('发送中').waitFor()
+    }
+    assert(!(await texts(wang.conversation)).some((text) => text.startsWith('标签页')))
+    for (const one of tabs) await one.page.close()
+    const left = async () => (await texts(wang.conversation)).filter((text) => text.startsWith('标签页')).sort()
+    await until(async () => (await left()).length === 2, 'both are sent')
+    assert.deepEqual(await left(), ['标签页 0 写的', '标签页 1 写的'])
+    context.expectErrors = false
+  })
+  await check('a session that ends while offline: what was written is sent after the next sign-in', async () => {
+    const other = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'zh-CN' })
+    other.expectErrors = true
+    const one = await wired(other)
+    await one.page.goto(`${desk.base}/console/conversations/${wang.conversation}`)
+    await signIn(one.page, 'lin')
+    await bubble(one.page, '断线时写的').waitFor()
+    await one.drop()
+    await one.page.getByText('连接已断开').waitFor()
+    await write(one.page, '登录过期前写的')
+    await other.clearCookies()
+    one.cut = false
+    await one.page.getByText('登录已过期').first().waitFor()
+    await signIn(one.page, 'lin')
+    await until(async () => (await texts(wang.conversation)).includes('登录过期前写的'), 'it is sent')
+    await other.close()
+  })
+  await check('a site saved in the console keeps what its form does not show', async () => {
+    const settings = {
+      ...widget, greeting: { ...widget.greeting, ja: 'いらっしゃいませ' }, needs: [{ skill: 'refund', level: 2, required: false }], identity_required: true,
+    }
+    const path = '/v1/sites'
+    const { site } = await desk.admin('POST', path, { key: 'signed', name: '签名站点', team: desk.team.id, origins: [], widget: settings })
+    const stored = async () => (await desk.admin('GET', path)).sites.find((one) => one.id === site.id)
+    const other = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'zh-CN' })
+    const one = await watch(await other.newPage())
+    await one.goto(`${desk.base}/console/sites`)
+    await signIn(one, 'boss')
+    const save = async (change) => {
+      await one.locator('tr', { hasText: '签名站点' }).locator('.acts .icon-button').click()
+      const dialog = one.getByRole('dialog', { name: /签名站点/ })
+      await dialog.waitFor()
+      await change(dialog)
+      await dialog.getByRole('button', { name: '保存', exact: true }).click()
+      await dialog.waitFor({ state: 'hidden' })
+    }
+    await save((dialog) => dialog.locator('input').first().fill('签名站点二'))
+    assert.deepEqual(await stored(), { ...site, name: '签名站点二' })
+    await save((dialog) => dialog.getByRole('switch', { name: '只限签名访客' }).locator('..').click())
+    assert.deepEqual(await stored(), { ...site, name: '签名站点二', widget: { ...site.widget, identity_required: false } })
+    await other.close()
   })
   await check('a new version of the server asks for a reload', async () => {
     await page.reload()

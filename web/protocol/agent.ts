@@ -4,6 +4,7 @@ import { Client, newKey } from './client'
 import type { ClientOptions } from './client'
 import type { Id, KefuEvent, ServerFrame, Status, Target } from './frames'
 import { openLongPoll } from './longpoll'
+import type { Entry } from './outbox'
 import { openWebSocket } from './websocket'
 
 export class AgentClient extends Client {
@@ -25,6 +26,17 @@ export class AgentClient extends Client {
 
   take(conversation: Id): string {
     return this.enqueue({ type: 'take', key: newKey(), conversation })
+  }
+
+  /** Drafts that another page left behind unsent. */
+  adopt(entries: Entry[]): void {
+    for (const entry of entries) {
+      if (this.outbox.find(entry.draft.key)) continue
+      this.outbox.entries.push(entry)
+      this.show(entry)
+    }
+    this.outbox.entries.sort((a, b) => a.at - b.at)
+    this.outbox.save()
   }
 
   setStatus(status: Status): boolean {

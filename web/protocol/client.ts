@@ -53,7 +53,7 @@ export interface ClientEvents {
   me: [You]
   /** A refusal: of a draft (it has a `key`) or of a signal. */
   error: [Failure]
-  /** The server will not have us: sign in again, reload, or another tab took over. */
+  /** The server will not have us: sign in again, or reload. */
   stopped: [ByeCode]
 }
 
@@ -218,8 +218,7 @@ export class Client {
 
   /** Removes everything this client keeps, also from the store. */
   forget(): void {
-    this.outbox.entries = []
-    this.outbox.save()
+    this.outbox.clear()
     this.threads.clear()
     this.summaries.clear()
     this.positions.clear()
@@ -237,7 +236,7 @@ export class Client {
     return draft.key
   }
 
-  private show({ draft, at, file, failed }: Entry): void {
+  protected show({ draft, at, file, failed }: Entry): void {
     if (draft.type !== 'send') return
     const from = (this.you ?? ME) as Party
     const thread = this.thread(draft.conversation)

@@ -1,7 +1,7 @@
 // Keeps one carrier alive: WebSocket first, long-poll when upgrades fail or die young, back up when it works again.
 //
 //   idle ──start──▶ connecting ──welcome──▶ open ──down──▶ reconnecting ──(jittered wait)──▶ connecting
-//                                             └─bye replaced · protocol · unauthorized──▶ stopped
+//                                             └─bye protocol · unauthorized──▶ stopped
 
 import type { ByeCode, ClientFrame, ServerFrame, Welcome } from './frames'
 import type { Carrier, Hello, OpenCarrier } from './carrier'
@@ -153,7 +153,7 @@ export class Connection {
   }
 
   private bye(code: ByeCode, reconnectMs: number): void {
-    if (code === 'replaced' || code === 'protocol' || code === 'unauthorized') {
+    if (code === 'protocol' || code === 'unauthorized') {
       this.end()
       this.set('stopped')
       this.on.stopped(code)

@@ -3,11 +3,11 @@
 
 import type { Draft, FileInfo, Id } from './frames'
 
-/** Where text survives a reload. `localStorage` fits; so does nothing at all. */
+/** Where drafts survive a reload; it may forget them. */
 export interface Store {
-  get(name: string): string | null
-  set(name: string, value: string): void
-  remove(name: string): void
+  get(name: string): Entry[] | undefined
+  /** Nothing removes them. */
+  set(name: string, entries?: Entry[]): void
 }
 
 export interface Entry {
@@ -32,10 +32,10 @@ export function lane(draft: Draft): Id {
 }
 
 export class Outbox {
-  entries: Entry[] = []
+  entries: Entry[]
 
-  constructor(private readonly store: Store | undefined, private readonly name: string) {
-    this.entries = this.load()
+  constructor(private readonly store: Store | undefined, readonly name: string) {
+    this.entries = store?.get(name) ?? []
   }
 
   add(draft: Draft, now: number, file?: FileInfo): Entry {
@@ -52,7 +52,7 @@ export class Outbox {
   remove(key: string): Entry | undefined {
     const at = this.entries.findIndex((entry) => entry.draft.key === key)
     const [entry] = at < 0 ? [] : this.entries.splice(at, 1)
-    if (entry) this.save()
+    this.save(key)
     return entry
   }
 
@@ -86,19 +86,17 @@ export class Outbox {
     this.save()
   }
 
-  save(): void {
-    if (!this.store) return
-    if (this.entries.length === 0) this.store.remove(this.name)
-    else {
-      this.store.set(this.name, JSON.stringify(this.entries.map((e) => ({ ...e, sentAt: 0 }))))
-    }
+  /** What other tabs wrote into the same list stays in it, but for `gone`. */
+  save(gone?: string): void {
+    const others = this.store?.get(this.name)?.filter(({ draft: { key } }) => key !== gone && !this.find(key)) ?? []
+    this.write([...others, ...this.entries])
   }
 
-  private load(): Entry[] {
-    try {
-      return (JSON.parse(this.store?.get(this.name) ?? '[]') as Entry[]).filter((e) => e?.draft?.key)
-    } catch {
-      return []
-    }
+  clear(): void {
+    this.write(this.entries = [])
+  }
+
+  private write(all: Entry[]): void {
+    this.store?.set(this.name, all[0] && all)
   }
 }

@@ -46,12 +46,7 @@ export function begin(to: Hooks): void {
     base,
     client: 'kefu-widget 0.1.0',
     token: authorize,
-    // Drafts belong to the tab that typed them, so that two tabs never overwrite each other's list.
-    store: {
-      get: (name) => recall(name, true) ?? null,
-      set: (name, value) => remember(name, value, true),
-      remove: (name) => remember(name, '', true),
-    },
+    store: { get: recall, set: remember },
     share: `kefu:${site}`,
     carriers: async (kind) => (kind === 'websocket' ? openWebSocket
       : (await part<{ openLongPoll: OpenCarrier }>(4)).openLongPoll),
