@@ -84,7 +84,7 @@ try {
     const travelled = await page.evaluate(() => performance.getEntriesByType('resource')
       .filter(({ name }) => /\/kefu\.js|\/assets\/widget-/.test(name))
       .map(({ name, encodedBodySize, decodedBodySize }) => ({ name, encodedBodySize, decodedBodySize })))
-    assert.equal(travelled.length, 4, JSON.stringify(travelled))
+    assert.equal(travelled.length, 3, JSON.stringify(travelled))
     for (const file of travelled) assert.ok(file.encodedBodySize < file.decodedBodySize, JSON.stringify(file))
     const bytes = travelled.reduce((sum, file) => sum + file.encodedBodySize, 0)
     assert.ok(bytes > 0 && bytes <= 20 * 1024, `${bytes} bytes`)

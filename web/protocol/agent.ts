@@ -1,19 +1,12 @@
 // What only an agent does: note, take, transfer, follow others, set a status.
 
-import { Client, newKey } from './client'
-import type { ClientOptions } from './client'
-import type { Id, KefuEvent, ServerFrame, Status, Target } from './frames'
-import { openLongPoll } from './longpoll'
+import { Client, ME, newKey } from './client'
+import type { Id, KefuEvent, Party, ServerFrame, Status, Target } from './frames'
 import type { Entry } from './outbox'
-import { openWebSocket } from './websocket'
 
 export class AgentClient extends Client {
   /** What is gone from the lists, and by which version. */
   private readonly left = new Map<Id, number>()
-
-  constructor(options: Omit<ClientOptions, 'carriers'> & Partial<ClientOptions>) {
-    super({ carriers: (kind) => (kind === 'websocket' ? openWebSocket : openLongPoll), ...options })
-  }
 
   note(conversation: Id, text: string): string {
     return this.enqueue({ type: 'send', key: newKey(), conversation, text, note: true })
@@ -55,6 +48,11 @@ export class AgentClient extends Client {
 
   protected override hear(frame: ServerFrame): void {
     switch (frame.type) {
+      case 'welcome':
+        for (const { rows } of this.threads.values()) {
+          for (const row of rows) if (row.from === ME) row.from = frame.you as Party
+        }
+        return super.hear(frame)
       case 'conversation': {
         // Two nodes tell of two changes in any order.
         const { id, version } = frame.conversation

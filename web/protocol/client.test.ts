@@ -45,8 +45,8 @@ function memory(): Store & { map: Map<string, string> } {
   }
 }
 const client = (store?: Store): Client => new Client({
-  base: 'http://x', client: 'test', ...(store ? { store } : {}),
-  carriers: opener,
+  base: 'http://x', client: 'test', storeName: 'outbox', ...(store ? { store } : {}),
+  carriers: { websocket: opener('websocket'), longpoll: opener('longpoll') },
 })
 const settle = (ms = 0): Promise<unknown> => vi.advanceTimersByTimeAsync(ms)
 

@@ -45,7 +45,7 @@ export class Outbox {
     return entry
   }
 
-  find(key: string): Entry | undefined {
+  find(key?: string): Entry | undefined {
     return this.entries.find((entry) => entry.draft.key === key)
   }
 
@@ -59,18 +59,12 @@ export class Outbox {
   /** What may go out now, in order: the first living entry of each lane, unless it is on the wire. */
   due(now: number, ackTimeout: number): Entry[] {
     const lanes = new Set<Id>()
-    const due: Entry[] = []
-    for (const entry of this.entries) {
-      if (entry.failed) continue
-      const of = lane(entry.draft)
-      if (lanes.has(of)) continue
+    return this.entries.filter(({ draft, failed, notBefore, sentAt }) => {
+      const of = lane(draft)
+      if (failed || lanes.has(of)) return false
       lanes.add(of)
-      if (of.startsWith(LOCAL) && entry.draft.type !== 'open') continue
-      if (entry.notBefore > now) continue
-      if (entry.sentAt > 0 && now - entry.sentAt < ackTimeout) continue
-      due.push(entry)
-    }
-    return due
+      return (draft.type === 'open' || !of.startsWith(LOCAL)) && notBefore <= now && sentAt + ackTimeout <= now
+    })
   }
 
   /** A new connection: nothing is on the wire any more. */

@@ -5,7 +5,7 @@ import { avatar } from './bubble'
 import { h, put } from './dom'
 import { rating } from './forms'
 import { context } from './here'
-import { CHECK, CLOCK, CLOSE, icon, MORE, PEOPLE } from './icons'
+import { CHECK, CLOCK, CLOSE, icon, MORE } from './icons'
 import { drawTail } from './log'
 import { client, current, fresh, leave, offline, summary, thread } from './session'
 import { clock, exact, fill, t } from './text'
@@ -19,7 +19,7 @@ export function drawQueue(leaveMessage: () => void): void {
   const about = wait === undefined ? ''
     : ` · ${wait < 60_000 ? t.queue_soon : fill(t.queue_min, Math.round(wait / 60_000))}`
   drawTail(place + about, h('section.card', { role: 'status' },
-    h('p.title', {}, icon(PEOPLE), h('span', {}, place, about)),
+    h('p.title', {}, icon(CLOCK), h('span', {}, place, about)),
     h('p.intro', {}, t.queue_help),
     h('div.actions', {}, button('alt', t.leave_message, leaveMessage), button('quiet', t.leave_queue, leave))))
 }

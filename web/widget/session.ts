@@ -1,12 +1,10 @@
 // One visitor on one site: the token, the client, the conversation that is shown, and what is remembered over a reload.
 // What is remembered is shared with the visitor's other tabs through the store's own events.
 
-import type { OpenCarrier } from '../protocol/carrier'
 import { Client } from '../protocol/client'
 import type { ByeCode, Summary } from '../protocol/frames'
 import { LOCAL } from '../protocol/outbox'
 import type { Thread } from '../protocol/thread'
-import { openWebSocket } from '../protocol/websocket'
 import { context } from './here'
 import { locale } from './text'
 
@@ -40,16 +38,15 @@ let token: Token | undefined
 let renewed = false
 
 export function begin(to: Hooks): void {
-  const { base, part, options: { site }, recall, remember } = context
+  const { base, options: { site }, recall, remember } = context
   hooks = to
   client = new Client({
     base,
     client: 'kefu-widget 0.1.0',
     token: authorize,
     store: { get: recall, set: remember },
+    storeName: 'outbox',
     share: `kefu:${site}`,
-    carriers: async (kind) => (kind === 'websocket' ? openWebSocket
-      : (await part<{ openLongPoll: OpenCarrier }>(4)).openLongPoll),
   })
   current = recall('conversation')
   if (local()) {

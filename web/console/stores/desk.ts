@@ -27,7 +27,7 @@ const LIST_PAGE = 100
 /** So many events from the end of a conversation hold its last words, as a rule. */
 const TAIL = 20
 /** The last words of a conversation that nobody follows are asked for again so often. */
-const TAIL_MS = 15_000
+const TAIL_MS = 4_000
 
 /** What was said, as the list shows it. */
 export type Said = Pick<Row, 'at' | 'from' | 'body'>
@@ -95,8 +95,9 @@ export const useDesk = defineStore('desk', () => {
     const me = session.me
     if (!me || client.value) return
     const one = new Client({
+      base: location.origin,
       client: 'kefu-console/0.1',
-      storeName: `kefu.console.${me.id}`,
+      storeName: `kefu.console.${me.id}:outbox`,
       store: kept,
     })
     listen(one)
