@@ -141,7 +141,7 @@ try {
     assert.equal(agent.count(id, '关掉页面前写的'), 1)
     context.expectErrors = false
   })
-  await check('closed: rating, thanks, a new one', async () => {
+  await check('closed: rating, thanks, a change of mind', async () => {
     agent.close(id)
     await text(page, '会话已结束')
     await inside(page).locator('.face').nth(4).click()
@@ -150,6 +150,15 @@ try {
     await inside(page).locator('.more .main').click()
     await text(page, '感谢您的评价')
     await shot(page, 'widget-09-rated-zh')
+    const score = async () => (await agent.call('GET', `/v1/conversations/${id}`, undefined, agent.token)).conversation.rating
+    assert.equal(await score(), 5)
+    await inside(page).locator('.line .link', { hasText: '修改' }).click()
+    assert.equal(await inside(page).locator('.face').nth(4).getAttribute('aria-pressed'), 'true')
+    await inside(page).locator('.face').nth(3).click()
+    await inside(page).locator('.more .main').click()
+    await text(page, '感谢您的评价')
+    for (let n = 0; n < 50 && await score() !== 4; n += 1) await page.waitForTimeout(100)
+    assert.equal(await score(), 4)
   })
   await page.context().close()
   await check('English, dark', async () => {

@@ -29,6 +29,8 @@ export interface ClientOptions {
   /** Name of the drafts in the store: one per site or account. */
   storeName: string
   carriers?: ConnectionOptions['carriers']
+  /** Called after every event. */
+  changed?: () => void
   /** Tabs with the same name here share one connection. */
   share?: string
 }
@@ -83,7 +85,7 @@ export class Client {
   private pump: ReturnType<typeof setInterval> | undefined
   private lostAt = 0
 
-  constructor(options: ClientOptions) {
+  constructor(private readonly options: ClientOptions) {
     this.outbox = new Outbox(options.store, options.storeName)
     const connect = (on: ConnectionEvents): Connection => new Connection({
       base: options.base,
@@ -397,6 +399,7 @@ export class Client {
 
   protected emit<E extends keyof ClientEvents>(event: E, ...args: ClientEvents[E]): void {
     this.listeners[event]?.forEach((listener) => listener(...args as unknown as never[]))
+    this.options.changed?.()
   }
 }
 

@@ -1,6 +1,7 @@
 // What the panel shows besides the thread: the queue, the end of a conversation, the receipt of a message left, the
 // connection test.
 
+import type { EventBody } from '../protocol/frames'
 import { avatar } from './bubble'
 import { h, put } from './dom'
 import { rating } from './forms'
@@ -24,23 +25,26 @@ export function drawQueue(leaveMessage: () => void): void {
     h('div.actions', {}, button('alt', t.leave_message, leaveMessage), button('quiet', t.leave_queue, leave))))
 }
 
-const skipped = new Set<string>()
+/** Whether a conversation is to be rated: skipped or rated it is not, until someone changes the rating. */
+const asked = new Map<string, boolean>()
 
 export function drawClosed(again: () => void): void {
   const id = current!
-  const has = (wanted: string): boolean => !!thread()?.rows.some(({ body: { type } }) => type === wanted)
-  const rated = has('rated') || !!summary()?.rating
-  const ask = !rated && !skipped.has(id) && has('assigned')
-  const done = (): void => {
-    skipped.add(id)
+  const last = (wanted: string): EventBody | undefined =>
+    thread()?.rows.findLast(({ body: { type } }) => type === wanted)?.body
+  const told = last('rated')
+  const rated = told?.type === 'rated' ? told.score : summary()?.rating ?? 0
+  const ask = asked.get(id) ?? (!rated && !!last('assigned'))
+  const turn = (on: boolean): void => {
+    asked.set(id, on)
     drawClosed(again)
   }
   drawTail(`${id} ${rated} ${ask}`,
-    rated && h('p.line', {}, t.rate_thanks),
-    ask && rating((score, comment) => {
+    rated > 0 && !ask && h('p.line', {}, t.rate_thanks, h('button.link', { onclick: () => turn(true) }, t.edit)),
+    ask && rating(rated, (score, comment) => {
       client.rate(id, score, comment)
-      done()
-    }, done),
+      turn(false)
+    }, () => turn(false)),
     h('div.actions end', {}, button('alt', t.new, again), button('quiet', t.transcript, transcript)))
 }
 

@@ -217,8 +217,6 @@ function listen(): void {
       if (client.thread(event.conversation).seen < event.seq) tone()
     }, TONE_MS)
   })
-  client.on('opened', ({ conversation }) => context.emit('conversation', conversation))
-  client.on('stopped', (code) => context.emit('error', new Error(code)))
   client.on('state', (now) => {
     const up = now === 'open'
     if (up && isLost()) recoveredAt = Date.now()

@@ -47,6 +47,7 @@ export function begin(to: Hooks): void {
     store: { get: recall, set: remember },
     storeName: 'outbox',
     share: `kefu:${site}`,
+    changed: hooks.changed,
   })
   current = recall('conversation')
   if (local()) {
@@ -138,7 +139,9 @@ function look(id: string | undefined): void {
 }
 
 function listen(): void {
+  const { emit } = context
   client.on('opened', ({ key, conversation }) => {
+    emit('conversation', conversation)
     if (current !== LOCAL + key) return
     unavailable = false
     if (offline) offline = 'kept'
@@ -159,6 +162,7 @@ function listen(): void {
     } else if (conversation === current && !key && (code === 'not_found' || code === 'forbidden')) fresh()
   })
   client.on('stopped', (code) => {
+    emit('error', new Error(code))
     ended = code
     if (code !== 'unauthorized' || renewed) return
     // The token is too old: the server gives a new one, once.
@@ -167,9 +171,6 @@ function listen(): void {
     renewed = true
     if (client.leads) client.start()
   })
-  for (const event of ['state', 'row', 'removed', 'conversation', 'position', 'seen', 'error', 'stopped'] as const) {
-    client.on(event, hooks.changed)
-  }
   addEventListener('storage', synced)
 }
 
