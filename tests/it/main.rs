@@ -19,6 +19,7 @@ mod postgres;
 mod replay;
 mod resume;
 mod road;
+mod sabotage;
 mod start;
 mod stop;
 mod talk;

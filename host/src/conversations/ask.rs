@@ -103,7 +103,7 @@ impl Conversations {
         draft: Draft,
     ) -> Result<Sent, Refusal> {
         let _open = self.known.lock(id).read().await;
-        let row = self.row(id).await?;
+        let row = self.row_told(id).await?;
         takes_part(who, &row)?;
         if row.state == State::Closed {
             return Err(Refusal::Conflict("the conversation is closed"));

@@ -77,12 +77,12 @@ impl Conversations {
         let Step { from, next, events, decision, guard } = step;
         let stored = self.store(from.as_deref(), &next, &events, decision.as_deref()).await;
         if let Err(denied) = stored {
-            self.known.forget(next.id);
+            self.known.doubt(next.id);
             drop(tell.send(Err(denied)));
             return;
         }
         let next = Arc::new(next);
-        self.known.keep(&next);
+        self.known.keep(&next, 0);
         let mut receipts = Vec::with_capacity(events.len());
         for event in events {
             match self.parts.stream.append(event).await {
@@ -95,7 +95,9 @@ impl Conversations {
                 }
             }
         }
-        self.publish(from.as_deref(), &next, receipts.last().map_or(0, |last| last.seq)).await;
+        let upto = receipts.last().map_or(0, |last| last.seq);
+        self.known.keep(&next, upto);
+        self.publish(from.as_deref(), &next, upto).await;
         drop(tell.send(Ok(receipts)));
         drop(guard);
         if let Err(error) = self.parts.storage.settled(next.id, next.version).await {
@@ -281,7 +283,7 @@ impl Conversations {
             told.entry(change.conversation).or_default().push(change.version);
         }
         for (id, versions) in told {
-            self.known.forget(id);
+            self.known.doubt(id);
             let row = self.row(id).await?;
             let head = self.parts.stream.head(id).await.map_err(|_| unavailable())?;
             self.publish(None, &row, head).await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::*;
 use crate::domain::agent::Status;
 use crate::domain::conversation::State;
-use crate::domain::event::{EventBody, NewEvent, QueueCause};
+use crate::domain::event::{Event, EventBody, NewEvent, QueueCause};
 use crate::domain::ids::ConversationId;
 use crate::domain::people::{Party, Role};
 use crate::domain::refusal::Code;
@@ -221,4 +221,39 @@ async fn too_fast_is_refused_with_when() {
     }
     let wait = refused.and_then(|refusal| refusal.retry_after_ms());
     assert!(wait.is_some_and(|wait| wait > 0), "{wait:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_in_memory_follows_events_and_is_changed_only_as_stored() {
+    let world = World::new().await;
+    let visitor = world.visitor().await;
+    let id = world.opened(&visitor).await;
+    let first = Arc::new(world.row(id).await);
+    let mut second = (*first).clone();
+    (second.version, second.state) = (first.version + 1, State::Active);
+    let second = Arc::new(second);
+    let event =
+        |seq, body| Event { conversation: id, seq, at: 1, from: Party::System, key: None, body };
+    let agent = world.id_of(&world.agent("li", 5).await);
+    let assigned =
+        |seq| event(seq, EventBody::Assigned { agent, name: "li".into(), decision: None });
+    let queued = |seq| event(seq, EventBody::Queued { cause: QueueCause::Opened });
+    let known = members::Known::new();
+    let state = |exact| known.row(id, exact).map(|row| row.state);
+
+    known.tell(&assigned(1));
+    assert_eq!(state(false), None, "nothing is made of events alone");
+    known.keep(&first, 3);
+    known.tell(&queued(3));
+    assert_eq!(state(true), Some(State::Waiting), "it knew that");
+    known.tell(&assigned(4));
+    assert_eq!((state(false), state(true)), (Some(State::Active), None), "and this it is told");
+    known.keep(&first, 3);
+    assert_eq!(state(true), None, "which is later than what was just changed here");
+    known.keep(&second, 0);
+    assert_eq!(state(true), Some(State::Active), "read anew");
+    known.keep(&first, 0);
+    assert_eq!(state(true), Some(State::Active), "nothing older takes its place");
+    known.doubt(id);
+    assert_eq!((state(false), state(true)), (Some(State::Active), None));
 }

@@ -1,0 +1,242 @@
+//! Builds that are broken on purpose, on the whole road and under the fault that shows it: the checker names what each
+//! of them does, and finds nothing when the same happens to the same program unbroken.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use futures_util::future::try_join_all;
+use kefu_tests::checker::Findings;
+use kefu_tests::client::{Carrier, Client, Options};
+use kefu_tests::cluster::{Broker, Cluster, NODES, PARTITIONS};
+use kefu_tests::faults::{Break, Fault, Vendor};
+use kefu_tests::http::{Ask, once};
+use kefu_tests::server::Server;
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+/// Everything has settled by then, or never will.
+const SOON: Duration = Duration::from_secs(12);
+/// Kafka is believed to be away, and to be back, sooner than by default.
+const SOONER: [(&str, &str); 2] = [("KEFU__KAFKA__DOWN_AFTER", "1s"), ("KEFU__KAFKA__DWELL", "1s")];
+/// What was said.
+const LINES: usize = 20;
+
+/// An archive without a memory: it takes whatever comes for new, and nothing keeps it from writing it.
+const FORGETS: &str = "ALTER TABLE events DROP CONSTRAINT events_pkey;
+CREATE FUNCTION forgets() RETURNS trigger AS 'BEGIN NEW.head := 0; RETURN NEW; END' LANGUAGE plpgsql;
+CREATE TRIGGER forgets BEFORE UPDATE ON event_heads FOR EACH ROW EXECUTE FUNCTION forgets()";
+
+/// Nodes of the program that can be broken; it is whole as yet.
+async fn whole(name: &str, broker: Broker, lease: &str) -> anyhow::Result<Option<Cluster>> {
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_kefu_sabotaged"));
+    let own = [("KEFU_SABOTAGE", "none"), ("KEFU__CLUSTER__LEASE", lease)];
+    Cluster::of(Some(program), name, broker, &[SOONER, own].concat()).await
+}
+
+/// From now on all nodes are broken like this.
+async fn breaks(cluster: &mut Cluster, how: &str) -> anyhow::Result<()> {
+    for node in &mut cluster.nodes {
+        node.kill();
+        node.sets("KEFU_SABOTAGE", how);
+    }
+    try_join_all(cluster.nodes.iter_mut().map(Server::starts)).await?;
+    Ok(())
+}
+
+/// A visitor at the first node, and its conversation.
+async fn visitor(cluster: &Cluster) -> anyhow::Result<(Client, String)> {
+    let token = cluster.nodes[0].visitor_token().await?;
+    let mut options = Options::new(cluster.visitors.address, &token, Carrier::WebSocket);
+    options.patience = Duration::from_secs(60);
+    let visitor = Client::connect(options).await?;
+    let conversation = visitor.opens().await?;
+    Ok((visitor, conversation))
+}
+
+/// Each line is acked before the next; the number of the last.
+async fn says(visitor: &Client, conversation: &str, about: &str) -> anyhow::Result<u64> {
+    let mut last = 0;
+    for n in 0..LINES {
+        last = visitor.says_in(conversation, &format!("{about}, line {n}")).await?.seq;
+    }
+    Ok(last)
+}
+
+/// What is found once everything has settled, or does not.
+async fn found(cluster: &Cluster, visitor: &Client) -> anyhow::Result<Findings> {
+    let _ = cluster.settles(SOON).await;
+    cluster.found(&[visitor.log()], SOON)
+}
+
+fn says_so(findings: &Findings, words: &str) -> bool {
+    findings.words.iter().any(|found| found.contains(words))
+}
+
+/// Waits until it is so.
+async fn until(
+    what: &str,
+    mut so: impl AsyncFnMut() -> anyhow::Result<bool>,
+) -> anyhow::Result<()> {
+    let deadline = Instant::now() + SOON;
+    while !so().await.unwrap_or(false) {
+        ensure!(Instant::now() < deadline, "never {what}");
+        sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+async fn road(node: &Server) -> anyhow::Result<Value> {
+    Ok(once(node.address, Ask::get("/health/ready")).await?.json["road"].clone())
+}
+
+fn sum(road: &Value, figures: &[&str]) -> u64 {
+    figures.iter().filter_map(|figure| road[*figure].as_u64()).sum()
+}
+
+/// Everything is acked, and right then the node dies.
+async fn a_node_dies(cluster: &mut Cluster) -> anyhow::Result<Findings> {
+    let (visitor, conversation) = visitor(cluster).await?;
+    says(&visitor, &conversation, "to a node that dies").await?;
+    cluster.suffers(Fault::NodeDies(0))?;
+    cluster.recovers(Fault::NodeDies(0)).await?;
+    found(cluster, &visitor).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ack_before_redis_has_it_turns_the_checker_red() -> anyhow::Result<()> {
+    let Some(mut cluster) = whole("sabotage-ack", Broker::Shared, "2s").await? else {
+        return Ok(());
+    };
+    let findings = a_node_dies(&mut cluster).await?;
+    assert!(findings.clean() && findings.acked > LINES, "{findings:#?}");
+    breaks(&mut cluster, "ack-before-commit").await?;
+    let findings = a_node_dies(&mut cluster).await?;
+    assert!(findings.lost >= LINES, "{findings:#?}");
+    assert!(says_so(&findings, "nothing at seq"), "{findings:#?}");
+    Ok(())
+}
+
+/// SQL takes nothing, what is acked waits, and then all nodes die.
+async fn sql_is_away_and_all_nodes_die(cluster: &mut Cluster) -> anyhow::Result<Findings> {
+    let (visitor, conversation) = visitor(cluster).await?;
+    says(&visitor, &conversation, "before").await?;
+    cluster.settles(SOON).await?;
+    cluster.suffers(Fault::Dies(Vendor::Postgres))?;
+    says(&visitor, &conversation, "while SQL is away").await?;
+    // Longer than the archive leaves the log unread.
+    sleep(Duration::from_secs(1)).await;
+    for node in 0..NODES {
+        cluster.suffers(Fault::NodeDies(node))?;
+    }
+    cluster.recovers(Fault::Dies(Vendor::Postgres)).await?;
+    try_join_all(cluster.nodes.iter_mut().map(Server::starts)).await?;
+    found(cluster, &visitor).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trim_before_sql_has_it_turns_the_checker_red() -> anyhow::Result<()> {
+    let Some(mut cluster) = whole("sabotage-trim", Broker::None, "2s").await? else {
+        return Ok(());
+    };
+    let findings = sql_is_away_and_all_nodes_die(&mut cluster).await?;
+    assert!(findings.clean() && findings.acked > LINES, "{findings:#?}");
+    breaks(&mut cluster, "trim-before-commit").await?;
+    let findings = sql_is_away_and_all_nodes_die(&mut cluster).await?;
+    assert!(findings.lost >= LINES, "{findings:#?}");
+    assert!(says_so(&findings, "in Redis: not in SQL"), "{findings:#?}");
+    Ok(())
+}
+
+/// The first node has all partitions and spools, because it does not reach Kafka. The others, which do, sleep for a
+/// while, though for less than a lease.
+async fn others_sleep(cluster: &mut Cluster) -> anyhow::Result<Findings> {
+    let link = Fault::Link(0, Vendor::Kafka, Break::Cut);
+    let (visitor, conversation) = visitor(cluster).await?;
+    cluster.suffers(link)?;
+    says(&visitor, &conversation, "over the spool").await?;
+    let spools = async || Ok(sum(&road(&cluster.nodes[0]).await?, &["spool_bytes"]) > 1000);
+    until("spooled", spools).await?;
+    cluster.settles(SOON).await?;
+    // Nobody else is still writing the same to SQL: a sleeper would hold its rows.
+    sleep(Duration::from_millis(500)).await;
+    for node in &cluster.nodes[1..] {
+        node.freezes()?;
+    }
+    says(&visitor, &conversation, "while others sleep").await?;
+    cluster.settles(SOON).await?;
+    until("trimmed", async || Ok(cluster.logged()? == 0)).await?;
+    for node in &cluster.nodes[1..] {
+        node.thaws()?;
+    }
+    // Over more than one trim, which may come before whoever has woken up.
+    for n in 0..4 {
+        visitor.says_in(&conversation, &format!("all awake, line {n}")).await?;
+        sleep(Duration::from_millis(400)).await;
+    }
+    cluster.recovers(link).await?;
+    let drained = async || {
+        let road = road(&cluster.nodes[0]).await?;
+        Ok(sum(&road, &["spool_bytes"]) <= 8 * PARTITIONS && sum(&road, &["spool"]) == 0)
+    };
+    until("drained", drained).await?;
+    found(cluster, &visitor).await
+}
+
+/// The first node, started before the others, has all partitions.
+async fn first_has_all(cluster: &mut Cluster, how: &str) -> anyhow::Result<()> {
+    for node in &mut cluster.nodes {
+        node.kill();
+        node.sets("KEFU_SABOTAGE", how);
+    }
+    let (first, others) = cluster.nodes.split_first_mut().context("nodes")?;
+    first.starts().await?;
+    let has = async || Ok(sum(&road(first).await?, &["direct", "spool"]) == PARTITIONS);
+    until("the only owner", has).await?;
+    try_join_all(others.iter_mut().map(Server::starts)).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_without_fencing_turns_the_checker_red() -> anyhow::Result<()> {
+    let Some(mut cluster) = whole("sabotage-fence", Broker::Own, "6s").await? else {
+        return Ok(());
+    };
+    first_has_all(&mut cluster, "none").await?;
+    let findings = others_sleep(&mut cluster).await?;
+    assert!(findings.clean() && findings.acked > 2 * LINES, "{findings:#?}");
+    first_has_all(&mut cluster, "no-fencing").await?;
+    let findings = others_sleep(&mut cluster).await?;
+    assert!(findings.reordered > 0, "{findings:#?}");
+    assert!(says_so(&findings, "in the topic: after"), "{findings:#?}");
+    Ok(())
+}
+
+/// Nothing happens to anyone.
+async fn people_talk(cluster: &Cluster) -> anyhow::Result<Findings> {
+    let (visitor, conversation) = visitor(cluster).await?;
+    let last = says(&visitor, &conversation, "twice or once").await?.to_string();
+    let head = format!("SELECT max(seq) FROM events WHERE conversation = {conversation}");
+    until("archived", async || Ok(cluster.postgres.ask(&head)? == last)).await?;
+    // What comes again comes by the next look at the log.
+    sleep(Duration::from_secs(1)).await;
+    cluster.found(&[visitor.log()], SOON)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_archive_that_ignores_duplicates_turns_the_checker_red() -> anyhow::Result<()> {
+    let Some(mut cluster) = whole("sabotage-twice", Broker::None, "2s").await? else {
+        return Ok(());
+    };
+    breaks(&mut cluster, "read-twice").await?;
+    let findings = people_talk(&cluster).await?;
+    assert!(findings.clean(), "SQL knows what comes twice: {findings:#?}");
+    cluster.postgres.ask(FORGETS)?;
+    breaks(&mut cluster, "none").await?;
+    let findings = people_talk(&cluster).await?;
+    assert!(findings.clean(), "nothing comes twice: {findings:#?}");
+    breaks(&mut cluster, "read-twice").await?;
+    let findings = people_talk(&cluster).await?;
+    assert!(findings.doubled >= LINES, "{findings:#?}");
+    Ok(())
+}
