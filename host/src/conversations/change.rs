@@ -20,7 +20,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::routing::Decision;
 use crate::runtime;
 use crate::sessions::{Follow, Push};
-use crate::storage::{Claim, Search};
+use crate::storage::{Claim, Search, Untold};
 use crate::stream::Receipt;
 
 /// One change, ready to be stored.
@@ -78,6 +78,10 @@ impl Conversations {
         let stored = self.store(from.as_deref(), &next, &events, decision.as_deref()).await;
         if let Err(denied) = stored {
             self.known.doubt(next.id);
+            if matches!(denied, Denied::Refused(_)) {
+                // It may be stored all the same.
+                self.failed_to_tell();
+            }
             drop(tell.send(Err(denied)));
             return;
         }
@@ -272,6 +276,21 @@ impl Conversations {
             let (done, unless) = (Ordering::AcqRel, Ordering::Acquire);
             let _newer_failure = self.unsettled.compare_exchange(failed, 0, done, unless);
         }
+        self.tell(left).await
+    }
+
+    /// What was stored of these conversations and not told, whoever did it: its answer may have been lost, or its node.
+    ///
+    /// # Errors
+    /// As [`Self::recover`].
+    pub(super) async fn tell_left(&self, ids: &[ConversationId]) -> Result<(), Refusal> {
+        let mut left = self.parts.storage.unsettled(Duration::ZERO).await.map_err(stored)?;
+        left.retain(|change| ids.contains(&change.conversation));
+        self.tell(left).await
+    }
+
+    async fn tell(&self, left: Vec<Untold>) -> Result<(), Refusal> {
+        let storage = &self.parts.storage;
         let mut told = BTreeMap::<ConversationId, Vec<u64>>::new();
         for change in left {
             for event in change.events {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::*;
 use crate::domain::agent::Status;
 use crate::domain::conversation::State;
-use crate::domain::event::{Event, EventBody, NewEvent, QueueCause};
+use crate::domain::event::{CloseReason, Event, EventBody, NewEvent, QueueCause};
 use crate::domain::ids::ConversationId;
 use crate::domain::people::{Party, Role};
 use crate::domain::refusal::Code;
@@ -203,6 +203,36 @@ async fn what_several_nodes_find_at_once_is_told_once() {
     assert_eq!(world.stream.head(row.id).await.unwrap(), head + 3);
     let events = world.stream.read(row.id, head, 10).await.unwrap();
     assert!(events.iter().all(|event| event.body == body()), "{events:?}");
+    assert_eq!(world.storage.unsettled(Duration::ZERO).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_stored_while_its_answer_was_lost_is_not_done_again() {
+    let world = World::new().await;
+    let visitor = world.visitor().await;
+    let row = world.row(world.opened(&visitor).await).await;
+    let by = |conversation, words, body| NewEvent {
+        conversation,
+        from: visitor.party(),
+        key: key(words),
+        body,
+    };
+    let mut closed = row.clone();
+    (closed.version, closed.state) = (row.version + 1, State::Closed);
+    let over = by(row.id, "closes", EventBody::Closed { reason: CloseReason::LeftQueue });
+    assert!(world.storage.change(&closed, &[over]).await.unwrap());
+    let again = world.service.ask(&visitor, row.id, key("closes"), Ask::Close).await.unwrap();
+    assert_eq!(again.receipt.seq, world.stream.head(row.id).await.unwrap());
+    let other = world.service.ask(&visitor, row.id, key("closes too"), Ask::Close).await;
+    assert!(matches!(other, Err(Refusal::Conflict(_))), "{other:?}");
+
+    let mut new = row.clone();
+    new.id = ConversationId::new(row.id.get() + 1).unwrap();
+    let (site, fields) = (row.site, BTreeMap::new());
+    let opened = EventBody::Opened { site, visitor: row.visitor, fields, page: None };
+    world.storage.open(&new, &[by(new.id, "opens", opened)]).await.unwrap();
+    let again = world.service.open(&visitor, open_with("opens", None)).await.unwrap();
+    assert_eq!(again.0, new.id, "no second one");
     assert_eq!(world.storage.unsettled(Duration::ZERO).await.unwrap(), []);
 }
 
