@@ -21,6 +21,7 @@ mod postgres;
 mod replay;
 mod resume;
 mod road;
+mod sabotage;
 mod start;
 mod stop;
 mod talk;

@@ -21,13 +21,14 @@ fn an_event_reads_the_same_from_everywhere() -> anyhow::Result<()> {
     let copy = ("77".to_owned(), kept);
     assert_eq!(row(ROW)?, copy);
     assert_eq!(line(LINE)?, copy);
-    assert_eq!(value(VALUE.as_bytes())?, copy);
+    assert_eq!(entry(Some(b"1"), Some(b"77"), VALUE.as_bytes())?, copy);
     Ok(())
 }
 
 #[test]
 fn the_systems_events_have_no_key_anywhere() -> anyhow::Result<()> {
     let of_sql = row(r#"["77", 2, 5, 0, "0", "", "{\"type\":\"queued\",\"cause\":\"opened\"}"]"#)?;
+    assert_eq!(who(2, "9"), ("agent".into(), "9".into()));
     let of_redis = line(r#"1 2 5 77 s c1-0 {"type":"queued","cause":"opened"}"#)?;
     let json = r#"{"format":1,"conversation":"77","seq":2,"at":5,"from":{"kind":"system"},"type":"queued","cause":"opened"}"#;
     let of_kafka = value(json.as_bytes())?;
@@ -44,5 +45,16 @@ fn what_is_no_event_is_refused() {
     for json in ["", "[]", r#"{"format":2}"#, r#"{"format":1,"conversation":"7"}"#] {
         assert!(value(json.as_bytes()).is_err(), "{json}");
     }
+    let value = VALUE.as_bytes();
+    let named: [(Option<&[u8]>, Option<&[u8]>); 4] = [
+        (None, Some(b"77")),
+        (Some(b"2"), Some(b"77")),
+        (Some(b"1"), Some(b"78")),
+        (Some(b"1"), None),
+    ];
+    for (format, key) in named {
+        assert!(entry(format, key, value).is_err(), "{format:?} {key:?}");
+    }
     assert!(heads("7 3\n8").is_err());
+    assert_eq!(heads("7 3\n8 1").unwrap(), Heads::from([("7".into(), 3), ("8".into(), 1)]));
 }
