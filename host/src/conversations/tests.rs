@@ -223,7 +223,7 @@ async fn what_was_stored_while_its_answer_was_lost_is_not_done_again() {
     assert!(world.storage.change(&closed, &[over]).await.unwrap());
     let again = world.service.ask(&visitor, row.id, key("closes"), Ask::Close).await.unwrap();
     assert_eq!(again.receipt.seq, world.stream.head(row.id).await.unwrap());
-    let other = world.service.ask(&visitor, row.id, key("closes too"), Ask::Close).await;
+    let other = world.service.ask(&visitor, row.id, key("closes-too"), Ask::Close).await;
     assert!(matches!(other, Err(Refusal::Conflict(_))), "{other:?}");
 
     let mut new = row.clone();
