@@ -45,7 +45,8 @@ fn what_is_no_event_is_refused() {
     for json in ["", "[]", r#"{"format":2}"#, r#"{"format":1,"conversation":"7"}"#] {
         assert!(value(json.as_bytes()).is_err(), "{json}");
     }
-    let value = VALUE.as_bytes();
+    let newer = VALUE.replace(r#""format":1"#, r#""format":2"#);
+    assert!(value(newer.as_bytes()).is_err(), "{newer}");
     let named: [(Option<&[u8]>, Option<&[u8]>); 4] = [
         (None, Some(b"77")),
         (Some(b"2"), Some(b"77")),
@@ -53,8 +54,8 @@ fn what_is_no_event_is_refused() {
         (Some(b"1"), None),
     ];
     for (format, key) in named {
-        assert!(entry(format, key, value).is_err(), "{format:?} {key:?}");
+        assert!(entry(format, key, VALUE.as_bytes()).is_err(), "{format:?} {key:?}");
     }
-    assert!(heads("7 3\n8").is_err());
+    assert!(heads("7 3\n8").is_err() && heads("7 x").is_err());
     assert_eq!(heads("7 3\n8 1").unwrap(), Heads::from([("7".into(), 3), ("8".into(), 1)]));
 }
