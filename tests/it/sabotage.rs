@@ -175,8 +175,7 @@ async fn others_sleep(cluster: &mut Cluster) -> anyhow::Result<Findings> {
     let (visitor, conversation) = visitor(cluster).await?;
     cluster.suffers(link)?;
     says(&visitor, &conversation, "over the spool").await?;
-    let spools = |road: &Value| road["spool_bytes"].as_u64() > Some(8 * PARTITIONS);
-    until_road("spooled", &cluster.nodes[0], spools).await?;
+    until_road("spooling", &cluster.nodes[0], |road| road["spool"].as_u64() > Some(0)).await?;
     cluster.settles(IN_TIME).await?;
     // Nobody else is still writing the same to SQL: a sleeper would hold its rows.
     sleep(Duration::from_millis(500)).await;
