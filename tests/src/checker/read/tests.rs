@@ -45,10 +45,11 @@ fn what_is_no_event_is_refused() {
     for json in ["", "[]", r#"{"format":2}"#, r#"{"format":1,"conversation":"7"}"#] {
         assert!(value(json.as_bytes()).is_err(), "{json}");
     }
-    let value = VALUE.as_bytes();
+    let newer = VALUE.replace(r#""format":1"#, r#""format":2"#);
+    assert!(value(newer.as_bytes()).is_err(), "{newer}");
     for (format, key) in [("", "77"), ("2", "77"), ("1", "78"), ("1", "")] {
         let said = |text: &'static str| (!text.is_empty()).then_some(text.as_bytes());
-        assert!(entry(said(format), said(key), value).is_err(), "{format:?} {key:?}");
+        assert!(entry(said(format), said(key), VALUE.as_bytes()).is_err(), "{format:?} {key:?}");
     }
     assert!(heads("7 3\n8").is_err());
     assert_eq!(heads("7 3\n8 1").unwrap(), Heads::from([("7".into(), 3), ("8".into(), 1)]));
