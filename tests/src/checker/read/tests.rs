@@ -51,6 +51,6 @@ fn what_is_no_event_is_refused() {
         let said = |text: &'static str| (!text.is_empty()).then_some(text.as_bytes());
         assert!(entry(said(format), said(key), VALUE.as_bytes()).is_err(), "{format:?} {key:?}");
     }
-    assert!(heads("7 3\n8").is_err());
+    assert!(heads("7 3\n8").is_err() && heads("7 x").is_err());
     assert_eq!(heads("7 3\n8 1").unwrap(), Heads::from([("7".into(), 3), ("8".into(), 1)]));
 }
