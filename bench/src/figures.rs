@@ -26,8 +26,10 @@ impl Figures {
     pub(crate) fn until_here(&mut self) {
         let now = Ticks::now();
         let all = (now.all - self.begun.all).max(1) as f64;
-        self.add("cpu_idle_percent", round(100.0 * (now.idle - self.begun.idle) as f64 / all));
-        self.add("cpu_stolen_percent", round(100.0 * (now.stolen - self.begun.stolen) as f64 / all));
+        let percent = |ticks: u64| round(100.0 * ticks as f64 / all);
+        let (idle, stolen) = (now.idle - self.begun.idle, now.stolen - self.begun.stolen);
+        self.add("cpu_idle_percent", percent(idle));
+        self.add("cpu_stolen_percent", percent(stolen));
     }
 
     /// Adds a figure.
