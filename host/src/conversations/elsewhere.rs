@@ -142,7 +142,8 @@ impl Conversations {
         if !sessions.lacks(party, id) {
             return self.row_told(id).await.map(drop);
         }
-        let row = self.row(id).await?;
+        // Not from memory: what was read while it was assigned may be there, and nothing would tell of it again.
+        let row = self.read_row(id).await?;
         if row.state != State::Active || row.agent != Some(agent) {
             return Ok(());
         }

@@ -199,7 +199,8 @@ impl Conversations {
         }
     }
 
-    async fn read_row(&self, id: ConversationId) -> Result<Arc<Conversation>, Refusal> {
+    /// The row as storage has it now.
+    pub(super) async fn read_row(&self, id: ConversationId) -> Result<Arc<Conversation>, Refusal> {
         let row = self.parts.storage.conversation(id).await.map_err(stored)?;
         let row = Arc::new(row.ok_or(Refusal::NotFound("conversation"))?);
         self.known.keep(&row, 0);
