@@ -162,7 +162,7 @@ async fn servers_die_and_come_back() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "red once, not explained: an agent never heard the end; `cargo xtask test --ignored links_between`"]
+#[ignore = "red once, not explained: an agent never heard the end; `cargo xtask test -- --ignored links_between`"]
 async fn links_between_nodes_and_servers_break() -> anyhow::Result<()> {
     let Some(mut cluster) = Cluster::start("cluster-links", Broker::Own, &SOONER).await? else {
         return Ok(());
@@ -253,7 +253,7 @@ async fn a_slow_reader_on_another_node_is_cut_and_resumes() -> anyhow::Result<()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "another seed each time: by hand, `cargo xtask test --ignored a_random_mix`"]
+#[ignore = "another seed each time: by hand, `cargo xtask test -- --ignored a_random_mix`"]
 async fn a_random_mix_of_faults() -> anyhow::Result<()> {
     let mix = Mix::of(Mix::seed()?, scale(5, 40), scale(2500, 10_000));
     // Also where the test is killed before it fails.

@@ -213,7 +213,7 @@ async fn first_has_all(cluster: &mut Cluster, how: &str) -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "its pauses were too short twice beside other work: by hand, `cargo xtask test --ignored a_relay_without`"]
+#[ignore = "its pauses were too short twice beside other work: by hand, `cargo xtask test -- --ignored a_relay_without`"]
 async fn a_relay_without_fencing_turns_the_checker_red() -> anyhow::Result<()> {
     let Some(mut cluster) = whole("sabotage-fence", Broker::Own, "30s").await? else {
         return Ok(());
