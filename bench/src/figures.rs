@@ -1,5 +1,5 @@
-//! What every run measures beside its own figures — the machine's idle and stolen share, a disk and a processor probe — and how all of it is
-//! printed.
+//! What every run measures beside its own figures — the machine's idle and stolen share, a disk and a processor probe —
+//! and how all of it is printed.
 
 use std::io::{Seek as _, Write as _};
 use std::path::Path;
