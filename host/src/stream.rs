@@ -142,7 +142,8 @@ pub struct StreamLimits {
     pub batch: usize,
     /// Most bytes of bodies in one commit (one larger event still gets a commit of its own).
     pub batch_bytes: usize,
-    /// Conversations whose last `seq` is kept in memory; others cost one look-up per append.
+    /// Conversations whose last `seq` and keys (16 each, on average) are kept in memory; another is read from the table with
+    /// its next append.
     pub heads: usize,
     /// Reads at the same time; others wait.
     pub readers: usize,

@@ -12,30 +12,6 @@ use kefu_tests::server::{Server, Setup};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-/// Every story below with rows in SQLite, and again with rows in PostgreSQL.
-macro_rules! stories {
-    ($($story:ident),+ $(,)?) => {
-        $(
-            #[tokio::test]
-            async fn $story() -> anyhow::Result<()> {
-                stories::$story(Setup::default()).await
-            }
-        )+
-
-        mod on_postgres {
-            $(
-                #[tokio::test]
-                async fn $story() -> anyhow::Result<()> {
-                    let Some(url) = kefu_servers::named("KEFU_TEST_POSTGRES") else { return Ok(()) };
-                    let database = kefu_servers::Database::fresh(&url)?;
-                    let setup = kefu_tests::server::Setup::default().on(&database.url());
-                    super::stories::$story(setup).await
-                }
-            )+
-        }
-    };
-}
-
 stories!(
     round_robin_goes_around_over_absences_and_a_crash,
     least_busy_takes_who_has_fewest,

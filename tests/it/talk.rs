@@ -6,30 +6,6 @@ use kefu_tests::http::Ask;
 use kefu_tests::server::{Server, Setup};
 use serde_json::json;
 
-/// Every story below with rows in SQLite, and again with rows in PostgreSQL.
-macro_rules! stories {
-    ($($story:ident),+ $(,)?) => {
-        $(
-            #[tokio::test]
-            async fn $story() -> anyhow::Result<()> {
-                stories::$story(Setup::default()).await
-            }
-        )+
-
-        mod on_postgres {
-            $(
-                #[tokio::test]
-                async fn $story() -> anyhow::Result<()> {
-                    let Some(url) = kefu_servers::named("KEFU_TEST_POSTGRES") else { return Ok(()) };
-                    let database = kefu_servers::Database::fresh(&url)?;
-                    let setup = kefu_tests::server::Setup::default().on(&database.url());
-                    super::stories::$story(setup).await
-                }
-            )+
-        }
-    };
-}
-
 stories!(
     both_by_websocket,
     both_by_long_poll,

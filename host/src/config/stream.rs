@@ -13,7 +13,7 @@ pub struct Stream {
     pub waiting: usize,
     /// Most bytes waiting for a commit; more are refused.
     pub waiting_bytes: usize,
-    /// Conversations whose last `seq` is kept in memory.
+    /// Conversations whose last `seq` and keys (16 each, on average) are kept in memory.
     pub heads: usize,
     /// Reads at the same time.
     pub readers: usize,

@@ -29,11 +29,11 @@ pub(super) fn says(conversation: ConversationId, key: &str, text: &str) -> NewEv
     event(conversation, visitor(5), key, body)
 }
 
-fn event(conversation: ConversationId, from: Party, key: &str, body: EventBody) -> NewEvent {
+pub(super) fn event(conversation: ConversationId, from: Party, key: &str, body: EventBody) -> NewEvent {
     NewEvent { conversation, from, key: key.parse().unwrap(), body }
 }
 
-fn visitor(number: u64) -> Party {
+pub(super) fn visitor(number: u64) -> Party {
     Party::Visitor(VisitorId::new(number).unwrap())
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //!   append ──▶ bounded queue ──▶ writer thread ──▶ receipts ──▶ tails
 //!                                 BEGIN, ≤ 512 inserts, COMMIT (fdatasync)
-//!   checkpoint thread: every 1,000 events, moves the write-ahead log into the file
+//!   checkpoint thread: every so many events, moves the write-ahead log into the file
 //!   read, head ──▶ a reader connection on a blocking thread
 //! ```
 //!
@@ -12,7 +12,7 @@
 //! out. It does not trim.
 
 mod checkpoint;
-mod heads;
+mod known;
 mod readers;
 mod schema;
 mod writer;
@@ -42,6 +42,7 @@ use writer::Writer;
 type TailSender = mpsc::Sender<Told>;
 
 /// What the handle and the writer thread share.
+#[derive(Default)]
 pub(super) struct Shared {
     /// Live tails; the writer drops those whose reader is gone.
     tails: Mutex<Vec<TailSender>>,
@@ -84,11 +85,7 @@ impl Embedded {
             Ok(connection)
         })?;
         let readers = Readers::open(&path, limits.readers).map_err(|e| unusable(e.to_string()))?;
-        let shared = Arc::new(Shared {
-            tails: Mutex::new(Vec::new()),
-            queued: AtomicUsize::new(0),
-            closing: AtomicBool::new(false),
-        });
+        let shared = Arc::new(Shared::default());
         let (queue, jobs) = mpsc::channel(limits.queue.max(1));
         let checkpointer = Checkpointer::start(&path).map_err(unusable)?;
         let writer = Writer::new(connection, checkpointer, Arc::clone(&shared), clock, &limits);

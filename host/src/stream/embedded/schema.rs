@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
+use super::known::Talk;
 use crate::domain::ids::{ConversationId, Seq};
 use crate::stream::StreamLimits;
 
 /// In order; `user_version` is the number of those applied. Append only.
-const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/sqlite/stream/0001_events.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../../migrations/sqlite/stream/0001_events.sql"),
+    include_str!("../../../../migrations/sqlite/stream/0002_no_index_over_keys.sql"),
+];
 
 /// Bytes of a page of a new file. A commit writes every page it touches whole, and events of many
 /// conversations touch many: small pages make the log several times shorter.
@@ -94,4 +98,22 @@ pub(super) fn head(connection: &Connection, id: ConversationId) -> rusqlite::Res
         .query_row(params![id.get().cast_signed()], |row| row.get::<_, i64>(0))
         .optional()
         .map(|seq| seq.unwrap_or(0).cast_unsigned())
+}
+
+/// What the writer has to know of a conversation; `print` of each event's `(sender_kind, sender)` and key.
+pub(super) fn talk(
+    connection: &Connection,
+    id: ConversationId,
+    print: impl Fn((i64, i64), &[u8]) -> u64,
+) -> rusqlite::Result<Talk> {
+    let mut statement = connection.prepare_cached(
+        "SELECT seq, sender_kind, sender, key FROM events WHERE conversation = ?",
+    )?;
+    let mut rows = statement.query(params![id.get().cast_signed()])?;
+    let mut talk = Talk::default();
+    while let Some(row) = rows.next()? {
+        let key = row.get_ref(3)?.as_bytes()?;
+        talk.add(row.get::<_, i64>(0)?.cast_unsigned(), print((row.get(1)?, row.get(2)?), key));
+    }
+    Ok(talk)
 }

@@ -1,28 +1,26 @@
 //! The writer thread: the only place that appends.
 //!
-//! A batch is whatever waited, up to its caps. It is committed whole or not at all: receipts, heads
-//! and tails are touched only after the commit, so a refused batch consumes no `seq` and shows
-//! nothing.
+//! A batch is whatever waited, up to its caps. It is committed whole or not at all: receipts and tails are touched only
+//! after the commit, and what is known of conversations is forgotten when it fails, so a refused batch consumes no `seq`
+//! and shows nothing.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::checkpoint::Checkpointer;
-use super::heads::Heads;
+use super::known::Known;
 use super::{Job, Shared, TailSender, record, schema};
-use crate::domain::ids::{ConversationId, Millis, Seq};
+use crate::domain::ids::Millis;
 use crate::runtime::Clock;
 use crate::stream::{AppendError, Receipt, StreamLimits, Told};
 
 const INSERT: &str = "INSERT INTO events
     (conversation, seq, at, sender_kind, sender, key, format, body)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (conversation, sender_kind, sender, key) DO NOTHING";
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
 
 const FIRST_RECEIPT: &str = "SELECT seq, at FROM events
     WHERE conversation = ? AND sender_kind = ? AND sender = ? AND key = ?";
@@ -40,7 +38,7 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     clock: Clock,
     checkpointer: Checkpointer,
-    heads: Heads,
+    known: Known,
     batch: usize,
     batch_bytes: usize,
 }
@@ -58,7 +56,7 @@ impl Writer {
             checkpointer,
             shared,
             clock,
-            heads: Heads::new(limits.heads),
+            known: Known::new(limits.heads),
             batch: limits.batch.max(1),
             batch_bytes: limits.batch_bytes,
         }
@@ -104,47 +102,65 @@ impl Writer {
 
     /// Inserts and commits; the receipts are true only when this returns `Ok`.
     fn commit(&mut self, batch: &[Job], at: Millis) -> rusqlite::Result<Vec<Receipt>> {
-        let mut heads: HashMap<ConversationId, Seq> = HashMap::new();
         let mut receipts = Vec::with_capacity(batch.len());
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        {
-            let mut insert = self.connection.prepare_cached(INSERT)?;
-            let mut first = self.connection.prepare_cached(FIRST_RECEIPT)?;
-            for Job { event, body, .. } in batch {
-                let conversation = event.conversation;
-                let id = conversation.get().cast_signed();
-                let (kind, sender) = record::sender(event.from);
-                let key = event.key.as_str();
-                let head = match heads.get(&conversation).copied() {
-                    Some(head) => head,
-                    None => match self.heads.get(conversation) {
-                        Some(head) => head,
-                        None => schema::head(&self.connection, conversation)?,
-                    },
-                };
-                let seq = (head + 1).cast_signed();
-                let row =
-                    params![id, seq, at.cast_signed(), kind, sender, key, record::FORMAT, body];
-                let kept = insert.execute(row)? == 1;
-                heads.insert(conversation, if kept { head + 1 } else { head });
-                receipts.push(if kept {
-                    Receipt { seq: head + 1, at, duplicate: false }
-                } else {
-                    first.query_row(params![id, kind, sender, key], |row| {
-                        Ok(Receipt {
-                            seq: row.get::<_, i64>(0)?.cast_unsigned(),
-                            at: row.get::<_, i64>(1)?.cast_unsigned(),
-                            duplicate: true,
-                        })
-                    })?
-                });
-            }
+        for job in batch {
+            receipts.push(self.insert(job, at)?);
         }
         self.connection.prepare_cached("COMMIT")?.execute([])?;
-        for (conversation, seq) in heads {
-            self.heads.set(conversation, seq);
-        }
         Ok(receipts)
+    }
+
+    /// One event, unless its sender has used the key before.
+    fn insert(&mut self, Job { event, body, .. }: &Job, at: Millis) -> rusqlite::Result<Receipt> {
+        let conversation = event.conversation;
+        let id = conversation.get().cast_signed();
+        let sender = record::sender(event.from);
+        let key = event.key.as_str();
+        let mut talk = match self.known.take(conversation) {
+            Some(talk) => talk,
+            None => schema::talk(&self.connection, conversation, |sender, key| {
+                self.known.print(sender, key)
+            })?,
+        };
+        let print = self.known.print(sender, key.as_bytes());
+        let first = match talk.may_have(print) {
+            true => self.first(id, sender, key)?,
+            false => None,
+        };
+        let receipt = match first {
+            Some(receipt) => receipt,
+            None => {
+                let seq = talk.head + 1;
+                let row = params![
+                    id,
+                    seq.cast_signed(),
+                    at.cast_signed(),
+                    sender.0,
+                    sender.1,
+                    key,
+                    record::FORMAT,
+                    body
+                ];
+                self.connection.prepare_cached(INSERT)?.execute(row)?;
+                talk.add(seq, print);
+                Receipt { seq, at, duplicate: false }
+            }
+        };
+        self.known.put(conversation, talk);
+        Ok(receipt)
+    }
+
+    /// The receipt of the event with this key.
+    fn first(&self, id: i64, sender: (i64, i64), key: &str) -> rusqlite::Result<Option<Receipt>> {
+        self.connection
+            .prepare_cached(FIRST_RECEIPT)?
+            .query_row(params![id, sender.0, sender.1, key], |row| {
+                let (seq, at) =
+                    (row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned());
+                Ok(Receipt { seq, at, duplicate: true })
+            })
+            .optional()
     }
 
     /// After a failure: no transaction stays open, and nothing remembered is trusted.
@@ -155,7 +171,7 @@ impl Writer {
         {
             tracing::error!(error = %e, "the stream could not roll back");
         }
-        self.heads.clear();
+        self.known.clear();
     }
 
     /// Receipts first, then the tails.
@@ -207,5 +223,54 @@ fn refusal(why: &rusqlite::Error) -> AppendError {
     match why.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => AppendError::Full("its disk, or its max_bytes".into()),
         _ => AppendError::Unavailable(why.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::contract::{says, talk};
+
+    fn writer(dir: &std::path::Path) -> Writer {
+        let (path, limits) = (dir.join("stream.db"), StreamLimits::default());
+        let mut connection = schema::open_writer(&path, &limits).unwrap();
+        schema::migrate(&mut connection).unwrap();
+        let checkpointer = Checkpointer::start(&path).unwrap();
+        Writer::new(connection, checkpointer, Arc::new(Shared::default()), Clock::system(), &limits)
+    }
+
+    fn job(key: &str) -> Job {
+        let event = says(talk(1), key, "x");
+        let (reply, _) = tokio::sync::oneshot::channel();
+        Job { body: record::encode(&event.body).unwrap(), event, reply }
+    }
+
+    #[test]
+    fn two_keys_of_one_print_are_both_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = writer(dir.path());
+        assert_eq!(writer.commit(&[job("a")], 1).unwrap()[0].seq, 1);
+        let second = job("b");
+        let print = writer
+            .known
+            .print(record::sender(second.event.from), second.event.key.as_str().as_bytes());
+        let mut known = writer.known.take(talk(1)).unwrap();
+        known.add(1, print);
+        writer.known.put(talk(1), known);
+        let kept = writer.commit(&[second], 2).unwrap();
+        assert_eq!(kept, [Receipt { seq: 2, at: 2, duplicate: false }]);
+    }
+
+    #[test]
+    fn a_commit_that_fails_is_forgotten_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = writer(dir.path());
+        writer.commit(&[job("a")], 1).unwrap();
+        writer.connection.pragma_update(None, "query_only", true).unwrap();
+        writer.append(vec![job("b")]);
+        writer.connection.pragma_update(None, "query_only", false).unwrap();
+        let kept = writer.commit(&[job("b"), job("b"), job("a")], 3).unwrap();
+        let kept: Vec<_> = kept.iter().map(|kept| (kept.seq, kept.at, kept.duplicate)).collect();
+        assert_eq!(kept, [(2, 3, false), (2, 3, true), (1, 1, true)]);
     }
 }
