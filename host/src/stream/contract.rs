@@ -29,7 +29,12 @@ pub(super) fn says(conversation: ConversationId, key: &str, text: &str) -> NewEv
     event(conversation, visitor(5), key, body)
 }
 
-pub(super) fn event(conversation: ConversationId, from: Party, key: &str, body: EventBody) -> NewEvent {
+pub(super) fn event(
+    conversation: ConversationId,
+    from: Party,
+    key: &str,
+    body: EventBody,
+) -> NewEvent {
     NewEvent { conversation, from, key: key.parse().unwrap(), body }
 }
 
