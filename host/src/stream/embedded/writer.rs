@@ -266,9 +266,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = writer(dir.path());
         writer.commit(&[job("a")], 1).unwrap();
-        writer.connection.pragma_update(None, "query_only", true).unwrap();
-        writer.append(vec![job("b")]);
-        writer.connection.pragma_update(None, "query_only", false).unwrap();
+        let refuse = "CREATE TEMP TRIGGER refuse BEFORE INSERT ON main.events WHEN new.key = 'c'
+            BEGIN SELECT RAISE(ABORT, 'as a full disk would'); END";
+        writer.connection.execute_batch(refuse).unwrap();
+        writer.append(vec![job("b"), job("c")]);
         let kept = writer.commit(&[job("b"), job("b"), job("a")], 3).unwrap();
         let kept: Vec<_> = kept.iter().map(|kept| (kept.seq, kept.at, kept.duplicate)).collect();
         assert_eq!(kept, [(2, 3, false), (2, 3, true), (1, 1, true)]);
