@@ -229,6 +229,7 @@ fn refusal(why: &rusqlite::Error) -> AppendError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ids::ConversationId;
     use crate::stream::contract::{says, talk};
 
     fn writer(dir: &std::path::Path) -> Writer {
@@ -240,7 +241,11 @@ mod tests {
     }
 
     fn job(key: &str) -> Job {
-        let event = says(talk(1), key, "x");
+        of(talk(1), key)
+    }
+
+    fn of(conversation: ConversationId, key: &str) -> Job {
+        let event = says(conversation, key, "x");
         let (reply, _) = tokio::sync::oneshot::channel();
         Job { body: record::encode(&event.body).unwrap(), event, reply }
     }
@@ -269,7 +274,7 @@ mod tests {
         let refuse = "CREATE TEMP TRIGGER refuse BEFORE INSERT ON main.events WHEN new.key = 'c'
             BEGIN SELECT RAISE(ABORT, 'as a full disk would'); END";
         writer.connection.execute_batch(refuse).unwrap();
-        writer.append(vec![job("b"), job("c")]);
+        writer.append(vec![job("b"), of(talk(2), "c")]);
         let kept = writer.commit(&[job("b"), job("b"), job("a")], 3).unwrap();
         let kept: Vec<_> = kept.iter().map(|kept| (kept.seq, kept.at, kept.duplicate)).collect();
         assert_eq!(kept, [(2, 3, false), (2, 3, true), (1, 1, true)]);
