@@ -68,9 +68,9 @@ pub(crate) async fn plugins(
     let component = std::fs::read(component)
         .with_context(|| format!("{} (cargo xtask plugins)", component.display()))?;
     let install = Install {
-        name: name.to_owned(),
-        version: "0.0.1".to_owned(),
-        component,
+        bytes: component,
+        named: (name.to_owned(), "0.0.1".to_owned()),
+        shipped: true,
         config: "{}".to_owned(),
         created_by: "bench".to_owned(),
     };

@@ -54,7 +54,7 @@ enum Command {
     /// Add and list sites: the widgets embedded in web pages.
     #[command(subcommand)]
     Site(site::Site),
-    /// Install, list, activate and roll back plugins.
+    /// Package, sign, trust, install, activate and roll back plugins.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
     /// Write events to the journal's topic again.

@@ -8,6 +8,7 @@ mod files;
 mod bytes;
 mod frames;
 mod health;
+mod packages;
 mod plugins;
 mod redis;
 mod http;

@@ -70,7 +70,7 @@ impl Demo {
     /// Starts the server and waits until it listens.
     fn serve(&self, listen: &str) -> anyhow::Result<Child> {
         let mut server = self.command();
-        server.args(["serve", "--listen", listen]).stdout(Stdio::piped());
+        server.args(["serve", "--dev", "--listen", listen]).stdout(Stdio::piped());
         let mut server = server.spawn().context("the server could not be started")?;
         let out = server.stdout.take().context("no output")?;
         let mut lines = BufReader::new(out).lines();

@@ -27,9 +27,9 @@ pub(super) async fn install(
     for name in NAMES {
         let Some(file) = Components::get(&format!("{name}.wasm")) else { continue };
         let install = Install {
-            name: name.into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            component: file.data.into_owned(),
+            bytes: file.data.into_owned(),
+            named: (name.into(), env!("CARGO_PKG_VERSION").into()),
+            shipped: true,
             config: "{}".into(),
             created_by: "kefu".into(),
         };

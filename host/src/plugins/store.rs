@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
-use super::admission;
 use super::engine::Linked;
 use super::generations::Ready;
-use super::{Install, Parts, Plugins, Refused, schema};
+use super::intake::Taken;
+use super::package::Package;
+use super::{Install, Parts, Plugins, Refused, admission, intake, schema};
 use crate::domain::ids::GenerationId;
 use crate::domain::plugin::Point;
 use crate::runtime;
@@ -18,10 +17,6 @@ use crate::storage::{Generation, Stage};
 pub(super) type Compiled = Vec<(String, Linked)>;
 
 const COMPILED_KEPT: usize = 8;
-const LARGEST_CONFIG: usize = 256 << 10;
-const LONGEST_NAME: usize = 64;
-/// How a core module begins, as opposed to a component.
-const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
 impl Plugins {
     /// Checks a component with its config, asks it the admission cases, and keeps it. It does not serve yet.
@@ -30,43 +25,30 @@ impl Plugins {
     /// [`Refused::Rejected`] when it may not serve; says why.
     pub async fn install(&self, install: Install) -> Result<Generation, Refused> {
         let parts = self.parts()?;
-        check_size(&install)?;
-        let component = wrapped(install.component).await?;
         let id = GenerationId::new(runtime::fresh_id(&parts.clock))
             .ok_or_else(|| Refused::Rejected("no id could be made".into()))?;
-        let mut row = Generation {
-            id,
-            number: 0,
-            point: Point::Routing,
-            digest: hex(&Sha256::digest(&component)),
-            name: install.name,
-            plugin_version: install.version,
-            config: install.config,
-            fuel: 0,
-            deadline_ms: 0,
-            stage: Stage::Admitted,
-            created_at: parts.clock.now(),
-            activated_at: None,
-            created_by: install.created_by,
-            fault: None,
-        };
+        let now = parts.clock.now();
+        // Before anything is revoked or after: not in between.
         let mut kept = parts.compiling.lock().await;
-        let ready = compile(parts, &mut kept, row.clone(), Arc::clone(&component), true).await?;
-        row = ready.row;
-        row.number = parts.storage.add_generation(&row, &component).await?;
+        let trust = parts.trust().await?;
+        let taken = on_a_thread(move || intake::take(install, &trust, (id, now))).await?;
+        let rest = taken.package.as_ref().map(Package::rest).transpose();
+        let rest = rest.map_err(Refused::Rejected)?;
+        let component = Arc::clone(&taken.component);
+        let mut row = compile(parts, &mut kept, taken, true).await?.row;
+        row.number = parts.storage.add_generation(&row, &component, rest.as_deref()).await?;
         Ok(row)
     }
 
     /// Lets a generation serve; calls in flight end on the one they began with.
     ///
     /// # Errors
-    /// [`Refused::NotFound`]; [`Refused::Rejected`] when its component no longer passes.
+    /// [`Refused::NotFound`]; [`Refused::Rejected`] when it is no longer allowed, or no longer passes.
     pub async fn activate(&self, id: GenerationId) -> Result<Generation, Refused> {
         let parts = self.parts()?;
         let mut kept = parts.compiling.lock().await;
-        let row = parts.generation(id).await?;
-        let component = parts.storage.component(id).await?.ok_or(Refused::NotFound)?;
-        let mut ready = compile(parts, &mut kept, row, component.into(), true).await?;
+        let stored = parts.stored(parts.generation(id).await?).await?;
+        let mut ready = compile(parts, &mut kept, stored, true).await?;
         let now = parts.clock.now();
         if !parts.storage.activate(id, now).await? {
             return Err(Refused::NotFound);
@@ -86,11 +68,7 @@ impl Plugins {
     /// [`Refused::NotFound`] when none did.
     pub async fn rollback(&self, point: Point) -> Result<Generation, Refused> {
         let parts = self.parts()?;
-        let all = parts.storage.generations().await?;
-        let before = all
-            .iter()
-            .filter(|row| row.point == point && row.stage == Stage::Retired)
-            .max_by_key(|row| row.activated_at);
+        let before = parts.retired(point).await?.into_iter().max_by_key(|row| row.activated_at);
         self.activate(before.ok_or(Refused::NotFound)?.id).await
     }
 
@@ -102,23 +80,32 @@ impl Plugins {
         Ok(self.parts()?.storage.generations().await?)
     }
 
-    /// Loads what was active when the server stopped. One that no longer loads is quarantined, not fatal.
+    /// Loads what was active when the server stopped. One that is no longer allowed, or no longer loads, is quarantined, and
+    /// the one before it serves; it is not fatal.
     pub(super) async fn restore(&self) -> Result<(), Refused> {
         let parts = self.parts()?;
-        let mut kept = parts.compiling.lock().await;
+        let mut out = Vec::new();
         for row in parts.storage.generations().await? {
             if row.stage != Stage::Active {
                 continue;
             }
             let (id, point) = (row.id, row.point);
-            let Some(component) = parts.storage.component(id).await? else { continue };
-            match compile(parts, &mut kept, row, component.into(), false).await {
+            let mut kept = parts.compiling.lock().await;
+            let loaded = match parts.stored(row).await {
+                Ok(stored) => compile(parts, &mut kept, stored, false).await,
+                Err(refused) => Err(refused),
+            };
+            match loaded {
                 Ok(ready) => self.slot(point).serve(ready),
+                Err(Refused::Storage(error)) => return Err(error.into()),
                 Err(error) => {
                     tracing::error!(generation = %id, %error, "active plugin does not load");
-                    parts.storage.quarantine(id, &error.to_string()).await?;
+                    out.push((id, point, error.to_string()));
                 }
             }
+        }
+        for (id, point, why) in out {
+            self.persist_quarantine(id, point, &why).await;
         }
         Ok(())
     }
@@ -133,7 +120,7 @@ impl Plugins {
         if self.slot(point).active.load().is_some() {
             return;
         }
-        match self.rollback(point).await {
+        match self.fall_back(point).await {
             Ok(row) => tracing::warn!(generation = %row.id, "rolled back after quarantine"),
             Err(Refused::NotFound) => {}
             Err(error) => tracing::error!(%error, "no roll-back after quarantine"),
@@ -142,66 +129,59 @@ impl Plugins {
 }
 
 impl Parts {
-    async fn generation(&self, id: GenerationId) -> Result<Generation, Refused> {
+    pub(super) async fn generation(&self, id: GenerationId) -> Result<Generation, Refused> {
         let all = self.storage.generations().await?;
         all.into_iter().find(|row| row.id == id).ok_or(Refused::NotFound)
     }
-}
 
-/// What cargo builds for `wasm32-unknown-unknown` is a core module that says which point it serves: it is made a
-/// component here, so that an author needs no further tool.
-async fn wrapped(bytes: Vec<u8>) -> Result<Arc<[u8]>, Refused> {
-    if !bytes.starts_with(CORE_MODULE) {
-        return Ok(bytes.into());
+    /// A generation with its component and package, if it may serve: its signature is looked at again, and what is
+    /// trusted and revoked now.
+    async fn stored(&self, row: Generation) -> Result<Taken, Refused> {
+        let component = self.storage.component(row.id).await?.ok_or(Refused::NotFound)?;
+        let package = self.package(&row, &component).await?;
+        if !row.shipped {
+            self.trust().await?.examine(package.as_ref()).map_err(Refused::Rejected)?;
+        }
+        Ok(Taken { row, component: component.into(), package })
     }
-    let work = move || {
-        wit_component::ComponentEncoder::default()
-            .module(&bytes)
-            .and_then(|encoder| encoder.validate(true).encode())
-    };
-    let refuse = |why: String| {
-        Refused::Rejected(format!("it is a core module that cannot be made a component: {why}"))
-    };
-    let made =
-        tokio::task::spawn_blocking(work).await.map_err(|error| refuse(error.to_string()))?;
-    // The chain of causes, one after the other.
-    made.map(Into::into).map_err(|error| refuse(format!("{error:#}")))
 }
 
 /// Compiles off the hot threads, unless it was compiled lately; with `examined`, also asks the admission cases.
 async fn compile(
     parts: &Parts,
     kept: &mut Compiled,
-    mut row: Generation,
-    component: Arc<[u8]>,
+    taken: Taken,
     examined: bool,
 ) -> Result<Ready, Refused> {
-    let (runner, budgets) = (parts.runner.clone(), parts.config.budgets);
-    let known = kept.iter().find(|(digest, _)| *digest == row.digest);
+    let (runner, config) = (parts.runner.clone(), parts.config.clone());
+    let known = kept.iter().find(|(digest, _)| *digest == taken.row.digest);
     let known = known.map(|(_, linked)| linked.clone());
     let work = move || {
+        let Taken { mut row, component, package } = taken;
+        if let Some(package) = &package {
+            intake::suits(package)?;
+        }
         let linked = match known {
             Some(linked) => linked,
-            None => {
-                runner.load(&component).map_err(|error| Refused::Rejected(error.to_string()))?
-            }
+            None => runner.load(&component).map_err(|error| error.to_string())?,
         };
-        schema::check(&component, &row.config).map_err(Refused::Rejected)?;
+        match &package {
+            Some(package) => schema::hold(package.schema(), &row.config)?,
+            None => schema::check(&component, &row.config)?,
+        }
         row.point = linked.point();
-        if row.fuel == 0 {
-            (row.fuel, row.deadline_ms) = budgets.of(row.point);
-        }
-        let ready = Ready::new(row, runner, linked.clone());
-        ready.try_start().map_err(|why| Refused::Rejected(format!("config: {why}")))?;
+        intake::budget(&mut row, package.as_ref().map(Package::manifest), &config)?;
+        let ready = Ready::new(row, runner.clone(), linked.clone());
+        ready.try_start().map_err(|why| format!("config: {why}"))?;
         if examined {
-            admission::examine(&ready)
-                .map_err(|why| Refused::Rejected(format!("admission case: {why}")))?;
+            admission::examine(&ready).map_err(|why| format!("admission case: {why}"))?;
+            if let Some(package) = &package {
+                admission::examine_own(&ready, package, (&runner, &linked))?;
+            }
         }
-        Ok::<_, Refused>((ready, linked))
+        Ok::<_, String>((ready, linked))
     };
-    let (ready, linked) = tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| Refused::Rejected(format!("compiling broke: {error}")))??;
+    let (ready, linked) = on_a_thread(move || work().map_err(Refused::Rejected)).await?;
     kept.retain(|(digest, _)| *digest != ready.row.digest);
     if kept.len() == COMPILED_KEPT {
         kept.remove(0);
@@ -210,23 +190,11 @@ async fn compile(
     Ok(ready)
 }
 
-fn check_size(install: &Install) -> Result<(), Refused> {
-    let refuse = |why: String| Err(Refused::Rejected(why));
-    if install.config.len() > LARGEST_CONFIG {
-        return refuse(format!("a config may have {LARGEST_CONFIG} bytes"));
-    }
-    for (what, text) in [("name", &install.name), ("version", &install.version)] {
-        if text.is_empty() || text.len() > LONGEST_NAME {
-            return refuse(format!("{what}: 1 to {LONGEST_NAME} bytes"));
-        }
-    }
-    match serde_json::from_str::<serde_json::Value>(&install.config) {
-        Ok(value) if value.is_object() => Ok(()),
-        Ok(_) => refuse("config: must be a JSON object".into()),
-        Err(error) => refuse(format!("config: not JSON: {error}")),
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// What takes more than a moment.
+async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refused> + Send + 'static,
+) -> Result<T, Refused> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Refused::Rejected(format!("compiling broke: {error}")))?
 }
