@@ -31,7 +31,7 @@ impl Plugins {
     ) -> Result<PublisherKey, Refused> {
         let parts = self.parts()?;
         package::name("publisher", publisher).map_err(Refused::Rejected)?;
-        let known: PublicKey = key.parse().map_err(Refused::Rejected)?;
+        let known = key.parse::<PublicKey>().map_err(Refused::Rejected)?;
         let _one_at_a_time = parts.compiling.lock().await;
         let trust = parts.trust().await?;
         if let Some(owner) = trust.publisher_of(key) {

@@ -92,7 +92,8 @@ impl SecretKey {
     /// 128 hexadecimal digits.
     #[must_use]
     pub fn sign(&self, purpose: &str, digest: &str) -> String {
-        hex(&self.0.sign(message(purpose, digest).as_bytes()).to_bytes())
+        let signature: Signature = self.0.sign(message(purpose, digest).as_bytes());
+        hex(&signature.to_bytes())
     }
 }
 
@@ -105,7 +106,7 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -122,7 +123,7 @@ pub(super) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     }
     let mut bytes = [0; N];
     for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = value(pair[0])? << 4 | value(pair[1])?;
+        *byte = (value(pair[0])? << 4) | value(pair[1])?;
     }
     Some(bytes)
 }

@@ -194,7 +194,7 @@ fn signer(member: &[u8], digest: &str) -> Result<PublicKey, String> {
     let Some((key, signature)) = lines else {
         return Err("signature: it is not the three lines of kefu-signature-v1".into());
     };
-    let key: PublicKey = key.parse().map_err(|why| format!("signature: {why}"))?;
+    let key = key.parse::<PublicKey>().map_err(|why| format!("signature: {why}"))?;
     if key.signed(PURPOSE, digest, signature) {
         return Ok(key);
     }

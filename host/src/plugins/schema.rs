@@ -34,7 +34,7 @@ pub(super) fn check(component: &[u8], config: &str) -> Result<(), String> {
 pub(super) fn carries(component: &[u8], schema: &[u8]) -> Result<(), String> {
     rules(schema)?;
     let Some(own) = carried(component)? else { return Ok(()) };
-    let read = |schema| serde_json::from_slice::<Value>(schema).ok();
+    let read = |schema: &[u8]| serde_json::from_slice::<Value>(schema).ok();
     match read(own) == read(schema) {
         true => Ok(()),
         false => Err("config.schema.json is not the schema that the component carries".into()),

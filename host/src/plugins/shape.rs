@@ -39,7 +39,7 @@ impl Shape {
                 false => "component.wasm is not WebAssembly".into(),
             });
         }
-        let invalid = |why: wasmparser::BinaryReaderError| format!("component.wasm: {why}");
+        let invalid = |why: wasmparser::Error| format!("component.wasm: {why}");
         let types = Validator::new().validate_all(component).map_err(invalid)?;
         let types = types.as_ref();
         let mut shape = Self { imports: Vec::new(), exports: Vec::new() };

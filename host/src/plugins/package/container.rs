@@ -22,7 +22,7 @@ const KIB: usize = 1 << 10;
 
 /// Whether these bytes set out to be a tar archive.
 pub(super) fn is_tar(bytes: &[u8]) -> bool {
-    bytes.get(MAGIC) == Some(b"ustar")
+    bytes.get(MAGIC).is_some_and(|magic| magic == b"ustar")
 }
 
 /// Reads an archive.
@@ -39,7 +39,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Members, String> {
     // Raw: headers that change the meaning of others are members here, of a kind that is not taken.
     for entry in archive.entries().map_err(broken)?.raw(true) {
         let mut entry = entry.map_err(broken)?;
-        let path = entry.path_bytes();
+        let path = entry.path_bytes().into_owned();
         let name = std::str::from_utf8(&path)
             .map_err(|_| format!("container: name {} is not UTF-8", path.escape_ascii()))?;
         let name = name.to_owned();

@@ -72,7 +72,7 @@ impl Revocations {
         let publisher = told("publisher")?.to_owned();
         package::name("publisher", &publisher)?;
         let serial = told("serial")?;
-        let number = serial.parse().ok().filter(|number| (1..=HIGHEST).contains(number));
+        let number = serial.parse::<u64>().ok().filter(|number| (1..=HIGHEST).contains(number));
         let serial = number.ok_or_else(|| format!("serial: `{serial}`: 1 to {HIGHEST}"))?;
         let mut list = Self {
             publisher,
@@ -83,7 +83,9 @@ impl Revocations {
         };
         for line in lines {
             match line.split_once(' ') {
-                Some(("key", key)) => drop(list.keys.insert(key.parse::<PublicKey>()?.to_string())),
+                Some(("key", key)) => {
+                    list.keys.insert(key.parse::<PublicKey>()?.to_string());
+                }
                 Some(("package", digest)) if unhex::<32>(digest).is_some() => {
                     list.packages.insert(digest.to_owned());
                 }
