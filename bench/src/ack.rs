@@ -1,6 +1,7 @@
 //! `ack`: durable send to ack, open loop. Messages leave at intended times whatever comes back, latency counts from the
 //! intended time, and a run whose generator was late is void.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
@@ -8,6 +9,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use hdrhistogram::Histogram;
 use kefu_tests::http::Connection;
 use kefu_tests::server::{Server, Setup};
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tokio_tungstenite::tungstenite::Message;
@@ -127,11 +129,12 @@ pub(crate) async fn load(
     let mut running = JoinSet::new();
     let all = links.len() as u32;
     for ((link, conversation), number) in links.into_iter().zip(0..) {
-        let (sink, stream) = link.split();
+        let (sink, stream) = split(link);
         let begin = start + step * number / all;
         let end = begin + lasting + Duration::from_secs(5);
-        let sending = sender(sink, conversation, Beat { start, begin, step, count: each });
-        let receiving = receiver(stream, start, (each, end));
+        let beat = Beat { start, begin, step, count: each };
+        let sending = sender(Arc::clone(&sink), conversation, beat);
+        let receiving = receiver((stream, sink), start, (each, end));
         running.spawn(async move {
             let sending = kefu::runtime::spawn(sending);
             let received = receiving.await?;
@@ -141,7 +144,7 @@ pub(crate) async fn load(
     let mut out =
         Measured { sent: 0, acked: 0, errors: 0, latency: histogram()?, lag: histogram()? };
     while let Some(one) = running.join_next().await {
-        let ((_sink, lag), (latency, errors)) = one??;
+        let (lag, (latency, errors)) = one??;
         out.sent += lag.len();
         out.acked += latency.len();
         out.errors += errors;
@@ -164,21 +167,29 @@ pub(crate) struct Beat {
     pub(crate) count: u64,
 }
 
-type Sink = SplitSink<Link, Message>;
+/// What is sent on a link, by the sender at its times and by the receiver when it is asked whether it is there.
+pub(crate) type Sink = Arc<Mutex<SplitSink<Link, Message>>>;
+
+/// Both directions of a link.
+pub(crate) fn split(link: Link) -> (Sink, SplitStream<Link>) {
+    let (sink, stream) = link.split();
+    (Arc::new(Mutex::new(sink)), stream)
+}
 
 /// Sends at the intended times; what was due before it was called is not late by its fault. Key and text say which it was,
 /// in nanoseconds after the start.
 pub(crate) async fn sender(
-    mut sink: Sink,
+    sink: Sink,
     conversation: String,
     Beat { start, begin, step, count }: Beat,
-) -> anyhow::Result<(Sink, Histogram<u64>)> {
+) -> anyhow::Result<Histogram<u64>> {
     let called = Instant::now();
     let mut lag = histogram()?;
     let mut next = 0;
     while next < count {
         let intended = begin + step * next as u32;
         sleep_until(intended).await;
+        let mut sink = sink.lock().await;
         let now = Instant::now();
         // All that is due leaves in one write, each with its own intended time.
         while next < count && begin + step * next as u32 <= now {
@@ -186,7 +197,7 @@ pub(crate) async fn sender(
             lag.saturating_record((now - intended.max(called)).as_nanos() as u64);
             let after = (intended - start).as_nanos();
             let frame = format!(
-                "{{\"type\":\"send\",\"conversation\":\"{conversation}\",\"key\":\"{after}\",\
+                "{{\"type\":\"send\",\"conversation\":\"{conversation}\",\"key\":\"{after:018}\",\
                  \"text\":\"@{after} a line of about one hundred bytes as people write them when \
                  they ask something\"}}"
             );
@@ -195,12 +206,13 @@ pub(crate) async fn sender(
         }
         sink.flush().await?;
     }
-    Ok((sink, lag))
+    Ok(lag)
 }
 
-/// Counts acks until all are there or the time is over.
+/// Counts acks until all are there or the time is over, and answers pings: whoever does not is cut, and that is no loss
+/// of the server's. Where the sender has the sink it is speaking, which says as much as an answer.
 pub(crate) async fn receiver(
-    mut stream: SplitStream<Link>,
+    (mut stream, sink): (SplitStream<Link>, Sink),
     start: Instant,
     (count, end): (u64, Instant),
 ) -> anyhow::Result<(Histogram<u64>, u64)> {
@@ -216,6 +228,11 @@ pub(crate) async fn receiver(
                 latency.saturating_record(intended.elapsed().as_nanos() as u64);
             }
             Some("error") => errors += 1,
+            Some("ping") => {
+                if let Ok(mut sink) = sink.try_lock() {
+                    sink.send(Message::Text(link::PONG.into())).await?;
+                }
+            }
             _ => {}
         }
     }

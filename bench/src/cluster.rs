@@ -89,7 +89,7 @@ impl Servers {
 }
 
 /// The `target` folder this program lies in.
-fn target() -> anyhow::Result<PathBuf> {
+pub(crate) fn target() -> anyhow::Result<PathBuf> {
     let here = std::env::current_exe()?;
     let target = here.ancestors().nth(2).context("this program is in no target folder")?;
     Ok(target.to_owned())

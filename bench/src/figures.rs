@@ -51,6 +51,9 @@ impl Figures {
     }
 
     /// Prints the table and the JSON line.
+    ///
+    /// # Errors
+    /// When the run is void, so that the program says so with its exit code too.
     pub(crate) fn print(mut self) -> anyhow::Result<()> {
         if !self.values.iter().any(|(key, _)| key == "cpu_idle_percent") {
             self.until_here();
@@ -68,6 +71,7 @@ impl Figures {
         object.extend(self.values);
         object.insert("void".to_owned(), json!(!self.void.is_empty()));
         writeln!(out, "{}", Value::Object(object))?;
+        anyhow::ensure!(self.void.is_empty(), "void: {}", self.void.join("; "));
         Ok(())
     }
 }

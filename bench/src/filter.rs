@@ -1,6 +1,6 @@
 //! `filter`: one call of the shipped filter on a message of 200 bytes, warm.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,9 +9,10 @@ use kefu::domain::ids::SiteId;
 use kefu::domain::plugin::{FilterInput, Outcome};
 use kefu::plugins::{Install, Plugins, PluginsConfig};
 use kefu::runtime::Clock;
-use kefu::storage::StorageConfig;
+use kefu::storage::{Origin, StorageConfig};
 use tempfile::TempDir;
 
+use crate::cluster::target;
 use crate::figures::{Figures, histogram};
 
 #[derive(Debug, clap::Args)]
@@ -19,13 +20,14 @@ pub(crate) struct Args {
     /// Calls measured.
     #[arg(long, default_value_t = 50_000)]
     calls: u32,
-    /// The filter's component; `cargo xtask plugins` builds it.
-    #[arg(long, default_value = "target/plugins/message-filter.wasm")]
-    component: PathBuf,
+    /// The filter's component [default: the shipped one, as `cargo xtask plugins` built it].
+    #[arg(long)]
+    component: Option<PathBuf>,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    let (_data, plugins) = plugins(&args.component, "message-filter").await?;
+    let component = component(args.component, "message-filter")?;
+    let (_data, plugins) = plugins(component, "message-filter").await?;
     let text = "您好，我昨天买的杯子还没有收到，麻烦帮我查一下物流，谢谢。 My order number is 20240618, \
                 could you please look it up for me? Thank you very much for your help. Regards, Li.";
     let input = FilterInput {
@@ -57,20 +59,27 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     figures.print()
 }
 
+/// A component: the one given, else the shipped one beside this program, wherever that is called from.
+pub(crate) fn component(given: Option<PathBuf>, name: &str) -> anyhow::Result<Vec<u8>> {
+    let path = match given {
+        Some(path) => path,
+        None => target()?.join("plugins").join(format!("{name}.wasm")),
+    };
+    std::fs::read(&path).with_context(|| format!("{} (cargo xtask plugins)", path.display()))
+}
+
 /// A plugin host of its own with one component active.
 pub(crate) async fn plugins(
-    component: &Path,
+    component: Vec<u8>,
     name: &str,
 ) -> anyhow::Result<(TempDir, Arc<Plugins>)> {
     let data = tempfile::tempdir()?;
     let storage = kefu::storage::open(&StorageConfig::Sqlite(data.path().into())).await?.storage;
     let plugins = Plugins::open(storage, PluginsConfig::default(), Clock::system()).await?;
-    let component = std::fs::read(component)
-        .with_context(|| format!("{} (cargo xtask plugins)", component.display()))?;
     let install = Install {
         bytes: component,
         named: (name.to_owned(), "0.0.1".to_owned()),
-        shipped: true,
+        origin: Origin::Shipped,
         config: "{}".to_owned(),
         created_by: "bench".to_owned(),
     };

@@ -92,10 +92,10 @@ async fn connect(
 }
 
 /// Answers pings until the connection ends.
-async fn hold(mut link: Link, held: Arc<AtomicUsize>) {
+pub(crate) async fn hold(mut link: Link, held: Arc<AtomicUsize>) {
     while let Some(Ok(message)) = link.next().await {
         let ping = matches!(&message, Message::Text(text) if text.contains("\"ping\""));
-        if ping && link.send(Message::Text(r#"{"type":"pong"}"#.into())).await.is_err() {
+        if ping && link.send(Message::Text(link::PONG.into())).await.is_err() {
             break;
         }
     }

@@ -14,6 +14,9 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use kefu_tests::http::{Ask, Connection};
 use kefu_tests::server::{ORIGIN, SITE};
 
+/// What a ping is answered with.
+pub(crate) const PONG: &str = r#"{"type":"pong"}"#;
+
 /// An open, welcomed WebSocket.
 pub(crate) type Link = WebSocketStream<TcpStream>;
 
@@ -76,3 +79,6 @@ pub(crate) fn field<'a>(text: &'a Utf8Bytes, name: &str) -> Option<&'a str> {
     let rest = rest.strip_prefix("\":\"")?;
     rest.split('"').next()
 }
+
+#[cfg(test)]
+mod tests;

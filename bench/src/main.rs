@@ -1,5 +1,6 @@
 //! `kefu-bench`: load generator and loss checker. Each command starts its own server on a free port, prints a table,
-//! and as its last line one JSON object. See DESIGN §8 for the rules it keeps.
+//! and as its last line one JSON object. It ends with 1 when the run is void, as when anything was lost. See DESIGN §8 for
+//! the rules it keeps.
 
 mod ack;
 mod cluster;

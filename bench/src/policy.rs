@@ -17,13 +17,14 @@ pub(crate) struct Args {
     /// Calls measured for each number of candidates.
     #[arg(long, default_value_t = 20_000)]
     calls: u32,
-    /// The policy's component; `cargo xtask plugins` builds it.
-    #[arg(long, default_value = "target/plugins/weighted-router.wasm")]
-    component: PathBuf,
+    /// The policy's component [default: the shipped one, as `cargo xtask plugins` built it].
+    #[arg(long)]
+    component: Option<PathBuf>,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    let (_data, plugins) = filter::plugins(&args.component, "weighted-router").await?;
+    let component = filter::component(args.component, "weighted-router")?;
+    let (_data, plugins) = filter::plugins(component, "weighted-router").await?;
     let mut figures = Figures::begin("policy");
     let mut errors = 0_u64;
     for count in [50, 1000] {

@@ -4,9 +4,9 @@
 //! A visitor's first messages are due while it still connects, so what connecting costs a cold process counts too.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use hdrhistogram::Histogram;
 use kefu_tests::http::{Ask, Connection};
 use kefu_tests::server::{Server, Setup};
@@ -155,11 +155,11 @@ async fn comes_and_talks(
     end: Instant,
 ) -> anyhow::Result<(Histogram<u64>, Histogram<u64>, u64)> {
     sleep_until(beat.begin).await;
-    let (sink, stream) = link::open(address, &token, 4096).await?.split();
-    let sending = kefu::runtime::spawn(ack::sender(sink, conversation, beat));
-    let (latency, errors) = ack::receiver(stream, beat.start, (beat.count, end)).await?;
-    let (_sink, lag) = sending.await??;
-    Ok((lag, latency, errors))
+    let (sink, stream) = ack::split(link::open(address, &token, 4096).await?);
+    let sending = kefu::runtime::spawn(ack::sender(Arc::clone(&sink), conversation, beat));
+    let receiving = ack::receiver((stream, sink), beat.start, (beat.count, end));
+    let (latency, errors) = receiving.await?;
+    Ok((sending.await??, latency, errors))
 }
 
 fn report(figures: &mut Figures, kinds: &[Kind], rounds: u64) {

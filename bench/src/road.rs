@@ -27,12 +27,19 @@ pub(crate) struct Args {
     amount: Amount,
     #[command(flatten)]
     shape: Shape,
+    /// Further nodes to which nobody is connected: what they cost is the price of hearing what others append.
+    #[arg(long, default_value_t = 0)]
+    bystanders: u16,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let servers = Servers::start(&args.shape)?;
     let Amount { rate, visitors, .. } = args.amount;
     let (server, agents, links) = talks(&servers, visitors).await?;
+    let mut bystanders = Vec::new();
+    for _ in 0..args.bystanders {
+        bystanders.push(server.joins().await?);
+    }
     let begun = servers.archived()?;
     let pace = args.amount.soon();
     let end = pace.start + pace.lasting;
@@ -61,6 +68,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     figures.add("rate", rate);
     figures.add("appendfsync", args.shape.appendfsync.as_str());
     figures.add("journal", if servers.kafka.is_some() { "kafka" } else { "none" });
+    figures.add("nodes", 1 + bystanders.len());
     ack::report(&mut figures, "ack", &measured);
     figures.times("deliver", "ms", &delivered);
     figures.add("heard", delivered.len());
@@ -117,7 +125,7 @@ pub(crate) async fn hears(
             let nanos = (start + Duration::from_nanos(after)).elapsed().as_nanos();
             latency.saturating_record(nanos as u64);
         } else if link::field(&text, "type") == Some("ping") {
-            agent.send(Message::Text(r#"{"type":"pong"}"#.into())).await?;
+            agent.send(Message::Text(link::PONG.into())).await?;
         }
     }
     Ok(latency)

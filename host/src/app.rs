@@ -30,7 +30,7 @@ use crate::journal::JournalError;
 use crate::plugins::PluginError;
 use crate::spool::SpoolError;
 use crate::storage::StorageError;
-use crate::stream::{self, Stream};
+use crate::stream::{self, Log, Stream};
 use crate::transport;
 use care::Care;
 pub use exposure::Exposure;
@@ -65,6 +65,23 @@ pub enum StartError {
     Serve(#[from] std::io::Error),
 }
 
+/// Put around a part before anything uses it.
+type Around<T> = Box<dyn FnOnce(Arc<T>) -> Arc<T> + Send>;
+
+/// What is put around the stream's seams: tests break their promises on purpose to see the checker notice.
+pub struct Wraps {
+    /// Around the stream.
+    pub stream: Around<dyn Stream>,
+    /// Around its partition logs, where it has any.
+    pub log: Around<dyn Log>,
+}
+
+impl Default for Wraps {
+    fn default() -> Self {
+        Self { stream: Box::new(|stream| stream), log: Box::new(|log| log) }
+    }
+}
+
 /// A server, put together and not yet serving.
 pub struct App {
     config: Config,
@@ -86,18 +103,15 @@ impl App {
     /// # Errors
     /// The first part that cannot be opened.
     pub async fn build(config: Config) -> Result<Self, StartError> {
-        Self::build_with(config, |stream| stream).await
+        Self::build_with(config, Wraps::default()).await
     }
 
-    /// As [`App::build`], with the stream wrapped: tests break its promises on purpose to see the checker notice.
+    /// As [`App::build`], with seams wrapped.
     ///
     /// # Errors
     /// As [`App::build`].
-    pub async fn build_with(
-        config: Config,
-        wrap: impl FnOnce(Arc<dyn Stream>) -> Arc<dyn Stream>,
-    ) -> Result<Self, StartError> {
-        let parts = Parts::open(&config, wrap).await?;
+    pub async fn build_with(config: Config, wraps: Wraps) -> Result<Self, StartError> {
+        let parts = Parts::open(&config, wraps).await?;
         shipped::install(&parts.plugins, &parts.storage).await?;
         let api = parts.api(&config);
         let care = Care::new(&parts, &config);

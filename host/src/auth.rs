@@ -43,6 +43,9 @@ const PASSWORD_LEAST: usize = 8;
 /// Longest password, in bytes: hashing is expensive on purpose.
 const PASSWORD_MOST: usize = 256;
 
+/// How often a login for the first admin is looked for: nodes that start together take each other's.
+const FIRST_ADMIN_TRIES: u32 = 5;
+
 /// A token that was given out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issued {
@@ -55,8 +58,8 @@ pub struct Issued {
 /// The account of the first start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FirstAdmin {
-    /// Its login.
-    pub login: &'static str,
+    /// Its login: `admin`, or `admin2` and so on where that is somebody's already.
+    pub login: String,
     /// Its made-up password; kept nowhere else.
     pub password: String,
 }
@@ -271,17 +274,40 @@ impl Auth {
     /// # Errors
     /// What storage says.
     pub async fn first_admin(&self) -> Result<Option<FirstAdmin>, Refusal> {
+        let Some(mut login) = self.first_login().await? else { return Ok(None) };
+        let password = password::made_up();
+        let hash = self.hash(&password).await?;
+        for _ in 0..FIRST_ADMIN_TRIES {
+            let admin = self.admin(&login)?;
+            match self.storage.add_agent(&admin, &hash).await {
+                Ok(()) => return Ok(Some(FirstAdmin { login, password })),
+                // Another node was quicker: it made the admin, or an account of this name.
+                Err(StorageError::Taken(_)) => {}
+                Err(error) => return Err(unavailable(error)),
+            }
+            let Some(free) = self.first_login().await? else { return Ok(None) };
+            login = free;
+        }
+        Err(Refusal::Unavailable { reason: "no login is free", retry_after_ms: 1000 })
+    }
+
+    /// A login that nobody has, for the first admin; none when there is an admin.
+    async fn first_login(&self) -> Result<Option<String>, Refusal> {
         let accounts = self.storage.agents().await.map_err(unavailable)?;
         if accounts.iter().any(|account| account.role == Role::Admin) {
             return Ok(None);
         }
-        let password = password::made_up();
-        let hash = self.hash(&password).await?;
+        let free = |login: &String| accounts.iter().all(|account| account.login != *login);
+        let numbered = (2_u32..).map(|number| format!("admin{number}"));
+        Ok(std::iter::once("admin".to_owned()).chain(numbered).find(free))
+    }
+
+    fn admin(&self, login: &str) -> Result<Agent, Refusal> {
         let id = AgentId::new(fresh_id(&self.clock))
             .ok_or(Refusal::Unavailable { reason: "no id", retry_after_ms: 1000 })?;
-        let admin = Agent {
+        Ok(Agent {
             id,
-            login: "admin".into(),
+            login: login.to_owned(),
             name: "Admin".into(),
             role: Role::Admin,
             teams: Vec::new(),
@@ -292,9 +318,7 @@ impl Auth {
             idle_since: self.clock.now(),
             enabled: true,
             epoch: 1,
-        };
-        self.storage.add_agent(&admin, &hash).await.map_err(unavailable)?;
-        Ok(Some(FirstAdmin { login: "admin", password }))
+        })
     }
 
     fn issue(&self, claims: &Claims) -> Issued {

@@ -4,6 +4,7 @@
 mod agent;
 mod config;
 mod doctor;
+mod explain;
 mod journal;
 mod link;
 mod migrate;
@@ -57,6 +58,8 @@ enum Command {
     /// Package, sign, trust, install, activate and roll back plugins.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
+    /// Say why a conversation was given to whom it was given.
+    Explain(explain::Explain),
     /// Write events to the journal's topic again.
     #[command(subcommand)]
     Journal(journal::Journal),
@@ -93,6 +96,7 @@ pub async fn run() -> anyhow::Result<()> {
         Command::Team(command) => team::run(command, config).await,
         Command::Site(command) => site::run(command, config, &Config::place(path)?).await,
         Command::Plugin(command) => plugin::run(command, config).await,
+        Command::Explain(what) => explain::run(what, config).await,
         Command::Journal(command) => journal::run(command, config).await,
         Command::Doctor => doctor::run(config).await,
         Command::Config(_) | Command::Reference(_) => Ok(()),

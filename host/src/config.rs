@@ -24,10 +24,9 @@ mod telemetry;
 mod transport;
 mod warmup;
 
-/// What of the environment is text; no setting is anything else.
-fn environment() -> impl Iterator<Item = (String, String)> {
+/// The whole environment; the reader says which of it is not text.
+fn environment() -> impl Iterator<Item = (OsString, OsString)> {
     std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 #[cfg(test)]
@@ -52,6 +51,7 @@ pub use telemetry::{LogFormat, Telemetry};
 pub use transport::Transport;
 pub use warmup::WarmUp;
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use reader::Reader;
@@ -95,7 +95,7 @@ impl Config {
     pub fn parse(
         name: &str,
         text: &str,
-        environment: impl Iterator<Item = (String, String)>,
+        environment: impl Iterator<Item = (OsString, OsString)>,
     ) -> Result<Self, Problems> {
         let mut reader = Reader::new(name, text, environment)?;
         let config = Self::read(&mut reader);

@@ -12,7 +12,7 @@ use crate::domain::plugin::{
     Answer, FilterInput, InspectionInput, Outcome, Point, Ranking, Require, RoutingInput, Verdict,
 };
 use crate::runtime::{self, Clock};
-use crate::storage::{self, StorageError};
+use crate::storage::{self, Origin, StorageError};
 
 mod admission;
 mod authority;
@@ -129,8 +129,8 @@ pub struct Install {
     pub bytes: Vec<u8>,
     /// Name and version of what comes without a package.
     pub named: (String, String),
-    /// It comes with the program: no rule of trust is asked.
-    pub shipped: bool,
+    /// How it comes.
+    pub origin: Origin,
     /// Its config: a JSON object.
     pub config: String,
     /// Login of who installs it, or `kefu`.

@@ -113,6 +113,9 @@ pub trait People: Send + Sync {
     async fn update_visitor(&self, visitor: &Visitor) -> Stored<()>;
 }
 
+/// Whoever wants to know how many conversations there are does not wait for all of them to be counted.
+pub const COUNTED_MOST: u32 = 10_000;
+
 /// Which conversations.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Search {
@@ -164,7 +167,7 @@ pub trait Conversations: Send + Sync {
     /// As `change`, and only while `next.agent` has fewer active conversations than its capacity,
     /// exact under concurrency. Also sets the agent's idle time to `next.assigned_at`. The decision
     /// that led to it, if one did (whoever takes by hand has none), is kept by the same commit: in
-    /// `decisions` exactly if the claim is won.
+    /// `decisions` exactly if the claim is won, and its team's turn is then the agent's.
     async fn claim(
         &self,
         next: &Conversation,
@@ -178,11 +181,15 @@ pub trait Conversations: Send + Sync {
     async fn unsettled(&self, age: Duration) -> Stored<Vec<Untold>>;
     /// Newest first.
     async fn search(&self, search: &Search) -> Stored<Vec<Conversation>>;
+    /// How many a search finds on all its pages, counted up to [`COUNTED_MOST`].
+    async fn count(&self, search: &Search) -> Stored<u32>;
     /// The waiting ones of a team (or of all) that routing may assign (not offline), in queue
     /// order: priority, then `waiting_since`, then id.
     async fn queue(&self, team: Option<TeamId>) -> Stored<Vec<Conversation>>;
     /// Number of active conversations of each agent that has any.
     async fn loads(&self) -> Stored<Vec<(AgentId, u16)>>;
+    /// To whom routing last gave a conversation, of each team where it ever did.
+    async fn turns(&self) -> Stored<Vec<(TeamId, AgentId)>>;
     /// Keeps a decision that gave the conversation to nobody.
     async fn record_decision(&self, decision: &Decision) -> Stored<()>;
     /// Decisions about a conversation, oldest first.
@@ -214,6 +221,19 @@ pub enum Stage {
     Quarantined,
 }
 
+/// How a generation came, and so which rule it is under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "PluginOrigin")]
+pub enum Origin {
+    /// With the program: no rule of trust is asked.
+    Shipped,
+    /// By a version that did not ask for trust yet: it may go on serving.
+    Earlier,
+    /// By an operator: the rules of trust are asked.
+    Installed,
+}
+
 /// A stored generation: one immutable (code, config, budget) of a plugin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Generation {
@@ -227,8 +247,8 @@ pub struct Generation {
     pub name: String,
     /// The plugin's version: its package's, or as given at installation.
     pub plugin_version: String,
-    /// It came with the program.
-    pub shipped: bool,
+    /// How it came.
+    pub origin: Origin,
     /// Whose it is, as its package says.
     pub publisher: Option<String>,
     /// The digest of the package it came in, hex; none for a bare component.
@@ -410,6 +430,33 @@ pub async fn open(config: &StorageConfig) -> Stored<Opened> {
             Opened { archived: Some(Archived::new(sql.clone())), storage: Arc::new(sql) }
         }
     })
+}
+
+/// What is kept, as far as it can be told without changing anything.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kept {
+    /// No storage was made yet.
+    Nothing,
+    /// Tables of another version.
+    Other {
+        /// Migrations applied.
+        applied: usize,
+        /// Migrations this version knows.
+        known: usize,
+    },
+    /// Tables of this version; all generations in them, newest first.
+    Readable(Vec<Generation>),
+}
+
+/// Looks at storage, and neither makes it nor brings its tables up to date.
+///
+/// # Errors
+/// When it cannot be reached or read.
+pub async fn look(config: &StorageConfig) -> Stored<Kept> {
+    match config {
+        StorageConfig::Sqlite(dir) => sqlite::look(dir).await,
+        StorageConfig::Postgres(config) => postgres::look(config).await,
+    }
 }
 
 /// Whether [`open`] would find a storage, rather than make one; a server that is named is taken to be there.

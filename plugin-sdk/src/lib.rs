@@ -86,7 +86,7 @@ pub trait Filter: Sized + 'static {
     /// Judges one message; `None` is "no opinion".
     ///
     /// # Errors
-    /// A sentence for the log.
+    /// A sentence for the log; the message is then sent as it is.
     fn judge(&self, input: &filter::Input) -> Result<Option<filter::Verdict>, String>;
 }
 
@@ -104,7 +104,7 @@ pub trait Inspection: Sized + 'static {
     /// Scores one closed conversation; `None` is "no opinion".
     ///
     /// # Errors
-    /// A sentence for the log; no report is made.
+    /// A sentence for the log; the report then has no score, as after "no opinion".
     fn inspect(&self, input: &inspection::Input) -> Result<Option<inspection::Scorecard>, String>;
 }
 

@@ -82,6 +82,58 @@ async fn every_answer_names_its_request() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A change of a site, as an admin sends it.
+async fn patched(server: &Server, change: serde_json::Value) -> anyhow::Result<Answer> {
+    let admin = server.agent_token("admin").await?;
+    let sites = server.asks(Ask::get("/v1/sites").bearer(&admin)).await?.ok()?;
+    let path = format!("/v1/sites/{}", sites.json["sites"][0]["id"].as_str().unwrap());
+    let ask = Ask { method: "PATCH", ..Ask::post(&path, change) };
+    server.asks(ask.bearer(&admin)).await
+}
+
+#[tokio::test]
+async fn a_change_of_a_widget_leaves_what_it_does_not_name() -> anyhow::Result<()> {
+    let server = Server::start(Setup::default()).await?;
+    let whole = json!({
+        "color": "#112233",
+        "position": "left",
+        "greeting": { "en": "Hello", "zh-CN": "您好" },
+        "fields": [{
+            "name": "topic", "kind": "select", "label": { "en": "About" }, "required": true,
+            "options": [{ "value": "a", "label": { "en": "A" }, "skill": "billing" }],
+        }],
+        "needs": [{ "skill": "billing", "level": 2, "required": false }],
+        "identity_required": true,
+    });
+    let set = patched(&server, json!({ "widget": whole.clone() })).await?.ok()?;
+    assert_eq!(set.json["site"]["widget"], whole);
+    let changed = patched(&server, json!({ "widget": { "color": "#abcdef" } })).await?.ok()?;
+    let mut expected = whole;
+    expected["color"] = "#abcdef".into();
+    assert_eq!(changed.json["site"]["widget"], expected);
+    let named = patched(&server, json!({ "name": "Shop" })).await?.ok()?;
+    assert_eq!(named.json["site"]["widget"], expected, "nothing of the widget was given");
+    let emptied = patched(&server, json!({ "widget": { "greeting": {}, "fields": [] } })).await?;
+    let emptied = emptied.ok()?.json["site"]["widget"].clone();
+    assert_eq!((&emptied["greeting"], &emptied["fields"]), (&json!({}), &json!([])));
+    assert_eq!(emptied["identity_required"], true);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_setting_of_a_widget_that_is_none_is_named() -> anyhow::Result<()> {
+    let server = Server::start(Setup::default()).await?;
+    let refused = patched(&server, json!({ "widget": { "colour": 1 } })).await?;
+    says(&refused, 400, &["widget", "colour", "color"]);
+    let field = json!({ "name": "a", "kind": "text", "label": {}, "required": false, "hint": 1 });
+    let refused = patched(&server, json!({ "widget": { "fields": [field] } })).await?;
+    says(&refused, 400, &["fields", "hint", "options"]);
+    let need = json!({ "skill": "a", "level": 1, "required": false, "must": true });
+    let refused = patched(&server, json!({ "widget": { "needs": [need] } })).await?;
+    says(&refused, 400, &["needs", "must", "required"]);
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_list_is_read_page_by_page() -> anyhow::Result<()> {
     let server = Server::start(Setup::default().unlimited()).await?;
@@ -97,6 +149,7 @@ async fn a_list_is_read_page_by_page() -> anyhow::Result<()> {
     for _ in 0..3 {
         let page = server.asks(Ask::get(&path).bearer(&admin)).await?.ok()?;
         let rows = page.json["conversations"].as_array().unwrap();
+        assert_eq!(page.json["total"], 5, "on all pages");
         seen.extend(rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()));
         match page.json["next"].as_str() {
             Some(next) => path = format!("/v1/conversations?limit=2&before={next}"),

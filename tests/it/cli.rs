@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::SystemTime;
 
 use kefu_tests::server::{Server, Setup, program};
 
@@ -57,6 +58,12 @@ fn people_and_sites_are_made_and_mistakes_are_named() -> anyhow::Result<()> {
     let bad = ["site", "add", "two", "--team", "Sales", "--origin", "shop.example"];
     says(data, &bad, 1, &["origins: `shop.example` is none", "https://"])?;
     says(data, &["site", "list"], 0, &["shop  shop  https://shop.example\n"])?;
+    let everywhere = Command::new(program()?)
+        .args(["--data-dir", &data.to_string_lossy(), "site", "add", "two", "--team", "Sales"])
+        .env("KEFU__SERVER__LISTEN", "0.0.0.0:8030")
+        .output()?;
+    let told = said(&everywhere);
+    assert!(told.contains("src=\"http://127.0.0.1:8030/kefu.js\""), "{told}");
     Ok(())
 }
 
@@ -117,10 +124,80 @@ fn config_mistakes_are_all_named_at_once() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What is in a folder: names, sizes and times. Not the index of a log that SQLite leaves after a kill.
+fn folder(data: &Path) -> anyhow::Result<Vec<(String, u64, SystemTime)>> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(data)? {
+        let entry = entry?;
+        let (name, about) = (entry.file_name().to_string_lossy().into_owned(), entry.metadata()?);
+        if !name.ends_with("-shm") {
+            all.push((name, about.len(), about.modified()?));
+        }
+    }
+    all.sort();
+    Ok(all)
+}
+
+fn names(data: &Path) -> anyhow::Result<Vec<String>> {
+    Ok(folder(data)?.into_iter().map(|(name, ..)| name).collect())
+}
+
+#[tokio::test]
+async fn the_doctor_changes_nothing() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let empty = dir.path();
+    says(empty, &["doctor"], 0, &["note   data: no data yet", "does not run"])?;
+    assert!(folder(empty)?.is_empty(), "it left something");
+    let missing = empty.join("missing");
+    let args = ["--data-dir", &missing.to_string_lossy(), "doctor"];
+    let output = Command::new(program()?).args(args).current_dir(empty).output()?;
+    let told = said(&output);
+    assert!(told.contains("note   data directory: ") && told.contains("not there yet"), "{told}");
+    assert!(!missing.exists(), "it made {}", missing.display());
+
+    let mut server = Server::start(Setup::default()).await?;
+    let data = server.data_dir();
+    let before = names(&data)?;
+    says(&data, &["doctor"], 0, &["ok     server: version"])?;
+    assert_eq!(names(&data)?, before);
+    server.is_told_to_stop()?;
+    server.ends(std::time::Duration::from_secs(30)).await?;
+    let before = folder(&data)?;
+    let stopped = ["does not run", "ok     data: ", "plugin routing"];
+    says(&data, &["doctor"], 0, &stopped)?;
+    assert_eq!(folder(&data)?, before);
+    server.starts().await?;
+    server.kill();
+    let before = folder(&data)?;
+    says(&data, &["doctor"], 0, &stopped)?;
+    assert_eq!(folder(&data)?, before);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_doctor_says_that_data_needs_another_form_and_gives_it_none() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path();
+    says(data, &["migrate"], 0, &["up to date"])?;
+    let main = rusqlite::Connection::open(data.join("kefu.db"))?;
+    let newest = "(SELECT max(version) FROM _sqlx_migrations)";
+    main.execute_batch(&format!("DELETE FROM _sqlx_migrations WHERE version = {newest}"))?;
+    for _ in 0..2 {
+        says(data, &["doctor"], 0, &["note   data: ", "kefu migrate"])?;
+    }
+    main.execute_batch(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (99999999999998, '', 1, x'00', 0), (99999999999999, '', 1, x'00', 0)",
+    )?;
+    says(data, &["doctor"], 1, &["WRONG  data: ", "a newer kefu wrote it"])?;
+    Ok(())
+}
+
 #[test]
 fn the_doctor_says_what_is_in_force_and_what_is_wrong() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let data = dir.path();
+    says(data, &["migrate"], 0, &["up to date"])?;
     let words = ["data directory", "disk space", "clock", "open files", "exposure"];
     says(data, &["doctor"], 0, &words)?;
     let more = ["survive power loss", "transport.connections", "does not run", "plugin routing"];
@@ -150,6 +227,7 @@ async fn commands_reach_the_running_server() -> anyhow::Result<()> {
     let tag = format!("src=\"http://{}/kefu.js\"", server.address);
     let tagged = says(&data, &["site", "add", "night", "--team", "Night"], 0, &[&tag])?;
     assert!(!tagged.contains("no server runs"), "{tagged}");
+    assert!(tagged.contains("set server.public_url"), "{tagged}");
     let admin = server.agent_token("admin").await?;
     let teams = server.asks(kefu_tests::http::Ask::get("/v1/teams").bearer(&admin)).await?;
     assert!(teams.text.contains("Night"), "{}", teams.text);
@@ -161,7 +239,8 @@ async fn commands_reach_the_running_server() -> anyhow::Result<()> {
 fn help_explains_each_command() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let data = dir.path();
-    let all = ["serve", "migrate", "agent", "team", "site", "plugin", "config", "doctor"];
+    let all =
+        ["serve", "migrate", "agent", "team", "site", "plugin", "explain", "config", "doctor"];
     let help = says(data, &["--help"], 0, &all)?;
     assert!(!help.contains("reference"), "made for xtask, not for people: {help}");
     says(data, &["agent", "add", "--help"], 0, &["--skill", "billing:4", "--password-stdin"])?;

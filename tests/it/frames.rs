@@ -1,5 +1,6 @@
 //! Frames no client should send: each is answered or ends the connection it came on, and nothing else is harmed.
 
+use kefu_tests::checker;
 use kefu_tests::raw::Raw;
 use kefu_tests::server::{Server, Setup};
 use serde_json::json;
@@ -69,6 +70,16 @@ async fn a_text_over_the_limit_is_refused_and_not_kept() -> anyhow::Result<()> {
     raw.send(&send).await?;
     let error = raw.hears("error").await?;
     assert_eq!((&error["code"], &error["key"]), (&json!("too_large"), &json!("big")));
+    // What is sent after it is acked, so whatever was to come of it is in the stream by now.
+    let send = json!({ "type": "send", "conversation": conversation, "key": "ok", "text": "ok" });
+    raw.send(&send).await?;
+    raw.hears("ack").await?;
+    let stream = checker::read_stream(&server.data_dir())?;
+    let events = &stream[conversation.as_str().unwrap_or_default()];
+    let texts = events.iter().filter(|event| event.body["type"] == "message");
+    let texts: Vec<_> = texts.map(|event| &event.body["text"]).collect();
+    assert_eq!(texts, [&json!("ok")]);
+    assert!(events.iter().all(|event| event.key != "big"), "{events:#?}");
     Ok(())
 }
 

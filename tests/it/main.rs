@@ -3,13 +3,16 @@
 
 mod api;
 mod cli;
+mod cluster;
 mod contract;
+mod explain;
 mod files;
 mod bytes;
 mod frames;
 mod health;
 mod packages;
 mod plugins;
+mod policies;
 mod redis;
 mod http;
 mod mistakes;

@@ -2,12 +2,16 @@
 //!
 //! - resume that gives up after 300 missed messages although 1,000 are kept:
 //!   `resume::after_a_thousand_missed_messages_all_come_in_order`
-//! - one agent who stops reading blocks every sender: `resume::a_slow_reader_holds_nobody_up`
+//! - one agent who stops reading blocks every sender:
+//!   `resume::a_slow_reader_holds_nobody_up_is_cut_and_misses_nothing`
 //! - a half-open socket kept for 150 s:
 //!   `vanish::a_half_open_websocket_is_gone_in_time_and_its_conversations_wait_again` and its neighbour
 //! - trusting `X-Forwarded-For` from anyone, a rate limit answered as 200:
 //!   `trust::too_many_visitors_from_one_address_get_429_whatever_they_claim`, and the two below
+//! - a load generator that misses a ping among messages and calls it loss: `bench/src/link/tests.rs`
 //! - the rest is here.
+
+use std::time::Duration;
 
 use kefu_tests::bytes::{Bytes, frame, text};
 use kefu_tests::checker;
@@ -97,16 +101,18 @@ async fn team(server: &Server) -> anyhow::Result<Value> {
 
 #[tokio::test]
 async fn one_anonymous_frame_does_not_kill_the_process() -> anyhow::Result<()> {
-    let server = Server::start(Setup::default()).await?;
-    let pid = server.pid();
+    let mut server = Server::start(Setup::default()).await?;
     for wrong in [r#"{"type":1,"data":1}"#, "", "{}", "[]", "null", "\"\""] {
         let mut raw = Raw::open(server.address, None).await?;
         raw.send_text(wrong).await?;
         assert_eq!(raw.hears("bye").await?["code"], "protocol", "{wrong}");
         raw.is_closed().await?;
     }
-    Raw::hello(server.address, &server.visitor_token().await?).await?;
-    assert_eq!(server.pid(), pid);
+    let mut raw = Raw::hello(server.address, &server.visitor_token().await?).await?;
+    raw.send(&json!({ "type": "open", "key": "o", "text": "hi" })).await?;
+    assert!(raw.hears("ack").await?["conversation"].is_string(), "it still serves");
+    let ended = server.ends(Duration::ZERO).await;
+    assert!(ended.is_err(), "the process ended: {ended:?}");
     Ok(())
 }
 
@@ -185,7 +191,9 @@ async fn no_signing_secret_is_built_in() -> anyhow::Result<()> {
             let answer = other.asks(Ask::get(path).bearer(&token)).await?;
             assert_eq!(answer.status, 401, "{path}: {}", answer.text);
         }
-        assert!(Raw::hello(other.address, &token).await.is_err());
+        let mut raw = Raw::open(other.address, None).await?;
+        raw.send(&json!({ "type": "hello", "protocol": 1, "token": token })).await?;
+        assert_eq!(raw.hears("bye").await?["code"], "unauthorized");
         Raw::hello(one.address, &token).await?;
     }
     Ok(())

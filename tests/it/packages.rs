@@ -139,17 +139,17 @@ async fn a_package_comes_from_its_author_to_serving() -> anyhow::Result<()> {
     says(&server, &["key", "trust", "acme", &key], true, &["is trusted for acme"])?;
     says(&server, &["key", "list"], true, &[&format!("{key}  acme\n")])?;
     says(&server, &["inspect", &file], true, &["here       may serve"])?;
-    author.installs(&server, true, &["admitted as routing/2 better-router 1.0.0", "serves"])?;
+    author.installs(&server, true, &["admitted as routing/6 better-router 1.0.0", "serves"])?;
     says(&server, &["list"], true, &["of acme  active", "shipped  retired"])?;
     let decision = decision(&server).await?;
     assert_eq!(decision["outcome"], "answered", "{decision}");
     let text = server.asks(Ask::get("/metrics")).await?.text;
-    let served = r#"plugin="better-router",generation="2",outcome="answered"} 1"#;
+    let served = r#"plugin="better-router",generation="6",outcome="answered"} 1"#;
     assert!(text.contains(served), "{text}");
-    says(&server, &["remove", "routing/2"], false, &["it serves"])?;
+    says(&server, &["remove", "routing/6"], false, &["it serves"])?;
     says(&server, &["rollback", "routing"], true, &["routing/1 weighted-router"])?;
-    says(&server, &["remove", "routing/2"], true, &["routing/2 better-router", "is removed"])?;
-    author.installs(&server, true, &["admitted as routing/3"])?;
+    says(&server, &["remove", "routing/6"], true, &["routing/6 better-router", "is removed"])?;
+    author.installs(&server, true, &["admitted as routing/7"])?;
     Ok(())
 }
 
@@ -184,7 +184,7 @@ async fn what_is_wrong_with_a_package_is_named_and_changes_nothing() -> anyhow::
         (changed(header("README.md")), "container: "),
         (good[..good.len() - 600].to_vec(), "container: "),
         ([&good[..], &[0; 512]].concat(), "container: not in its one form"),
-        (built_bytes("plugins/weighted-router.wasm")?, "this is a bare component"),
+        (built_bytes("plugin-tests/hostile.wasm")?, "this is a bare component"),
         (b"MZ".to_vec(), "not WebAssembly, and not a package"),
     ] {
         fs::write(&file, bytes)?;
@@ -227,7 +227,7 @@ async fn what_is_revoked_is_out_at_once_and_after_a_restart() -> anyhow::Result<
     for key in [&key, &second] {
         says(&server, &["key", "trust", "acme", key], true, &[])?;
     }
-    author.installs(&server, true, &["routing/2 better-router", "serves"])?;
+    author.installs(&server, true, &["routing/6 better-router", "serves"])?;
     assert_eq!(decision(&server).await?["outcome"], "answered");
     let make = |serial: &str| {
         let (list, signer) = (author.word("revoked"), author.word("second.key"));
@@ -238,12 +238,12 @@ async fn what_is_revoked_is_out_at_once_and_after_a_restart() -> anyhow::Result<
     let list = author.word("revoked");
     make("7")?;
     let load = ["revocations", "load", &list];
-    says(&server, &load, true, &["is in force", "routing/2 better-router", "is taken out"])?;
+    says(&server, &load, true, &["is in force", "routing/6 better-router", "is taken out"])?;
     says(&server, &["list"], true, &["of acme  quarantined", "shipped  active"])?;
     assert!(server.log().contains("is revoked by revocation list 7 of acme"), "{}", server.log());
     assert_eq!(decision(&server).await?["outcome"], "answered", "the shipped one serves again");
     let revoked = format!("its key {key} is revoked by revocation list 7 of acme");
-    says(&server, &["activate", "routing/2"], false, &[&revoked])?;
+    says(&server, &["activate", "routing/6"], false, &[&revoked])?;
     author.installs(&server, false, &[&revoked])?;
     says(&server, &["inspect", &author.word("better.kplug")], true, &["REFUSED trust: its key"])?;
     for serial in ["7", "6"] {
@@ -253,19 +253,19 @@ async fn what_is_revoked_is_out_at_once_and_after_a_restart() -> anyhow::Result<
     says(&server, &["revocations", "list"], true, &["revocation list 7 of acme", &key])?;
     server.kill();
     server.starts().await?;
-    says(&server, &["activate", "routing/2"], false, &[&revoked])?;
+    says(&server, &["activate", "routing/6"], false, &[&revoked])?;
     says(&server, &["list"], true, &["of acme  quarantined", "shipped  active"])?;
     // The same package under the other key is as good as ever.
     author.signs(&server, "second.key")?;
-    author.installs(&server, true, &["routing/3 better-router", "serves"])?;
+    author.installs(&server, true, &["routing/7 better-router", "serves"])?;
     Ok(())
 }
 
 #[tokio::test]
 async fn for_who_writes_plugins_any_is_taken() -> anyhow::Result<()> {
     let mut server = Server::start(Setup { dev: true, ..Setup::default() }).await?;
-    let component = built("plugins/weighted-router.wasm").display().to_string();
-    says(&server, &["install", &component, "--activate"], true, &["routing/2", "serves"])?;
+    let component = built("plugin-tests/hostile.wasm").display().to_string();
+    says(&server, &["install", &component, "--activate"], true, &["routing/6", "serves"])?;
     server.kill();
     server.develops(false);
     server.starts().await?;

@@ -104,7 +104,7 @@ async fn each_generation_has_its_own_figures() -> anyhow::Result<()> {
     let text = server.asks(Ask::get("/metrics")).await?.text;
     let (old, new) = (
         r#"{point="routing",plugin="weighted-router",generation="1""#,
-        r#"{point="routing",plugin="hostile",generation="2""#,
+        r#"{point="routing",plugin="hostile",generation="6""#,
     );
     for line in [
         format!("kefu_plugin_calls_total{old},outcome=\"answered\"}} 2\n"),
@@ -160,5 +160,72 @@ async fn a_refusal_says_why_and_changes_nothing() -> anyhow::Result<()> {
         assert!(!content && said.contains(words), "{said}");
     }
     assert_eq!(kefu(&server, &["list"])?.1, before);
+    Ok(())
+}
+
+/// Lets a generation be served, goes back and forth by `kefu plugin` and over HTTP, and looks each time at who decides.
+#[tokio::test]
+async fn activated_and_rolled_back_the_next_decision_follows() -> anyhow::Result<()> {
+    let server = Server::start(Setup::default()).await?;
+    let _agent = server.agent("agent1", Carrier::WebSocket).await?;
+    let shipped = decision(&server).await?["generation"].clone();
+    assert!(shipped.is_string(), "{shipped}");
+    let hostile = built("plugin-tests/hostile.wasm");
+    let folder = tempfile::tempdir()?;
+    let config = folder.path().join("config.json");
+    std::fs::write(&config, r#"{"deed":"behave"}"#)?;
+    let (file, config) = (hostile.display().to_string(), config.display().to_string());
+    let (content, said) = kefu(&server, &["install", &file, "--plugin-config", &config])?;
+    assert!(content && said.contains("admitted as routing/2"), "{said}");
+    assert_eq!(decision(&server).await?["generation"], shipped, "it does not serve yet");
+
+    let (content, said) = kefu(&server, &["activate", "routing/2"])?;
+    assert!(content && said.contains("routing/2 hostile 0.1.0 ("), "{said}");
+    let hostile = decision(&server).await?["generation"].clone();
+    assert!(hostile.is_string() && hostile != shipped, "{hostile}");
+
+    let (content, said) = kefu(&server, &["rollback", "routing"])?;
+    assert!(content && said.contains("routing is served by routing/1 weighted-router"), "{said}");
+    assert_eq!(decision(&server).await?["generation"], shipped);
+    lists(&server, &["weighted-router", "active"]).await?;
+    lists(&server, &["hostile", "retired"]).await?;
+
+    // Over HTTP, and by its id.
+    let admin = server.agent_token("admin").await?;
+    let rolled = Ask::post("/v1/plugins/points/routing/rollback", Value::Null).bearer(&admin);
+    let rolled = server.asks(rolled).await?.ok()?;
+    assert_eq!(rolled.json["generation"]["id"], hostile, "the one that served before");
+    assert_eq!(decision(&server).await?["generation"], hostile);
+    let (content, said) = kefu(&server, &["activate", shipped.as_str().unwrap_or_default()])?;
+    assert!(content && said.contains("routing/1 weighted-router"), "{said}");
+    assert_eq!(decision(&server).await?["generation"], shipped);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_filter_that_breaks_keeps_no_message_back() -> anyhow::Result<()> {
+    let server =
+        Server::start(Setup::default().with("KEFU__PLUGINS__QUARANTINE_AFTER", "2")).await?;
+    let agent = server.agent("agent1", Carrier::WebSocket).await?;
+    let visitor = server.visitor(Carrier::WebSocket).await?;
+    let conversation = visitor.opens().await?;
+    let hostile = built("plugin-tests/hostile-filter.wasm");
+    for (deed, number) in [("trap", "filter/2"), ("loop", "filter/3")] {
+        let config = format!(r#"{{"deed":"{deed}"}}"#);
+        let (content, said) = installs(&server, &hostile, &config)?;
+        assert!(content && said.contains("serves"), "{said}");
+        // The shipped filter would star the number out; where none answers, the text goes as it is.
+        for n in 0..2 {
+            let text = format!("{deed} {n}: 13812345678");
+            let ack = visitor.says_in(&conversation, &text).await?;
+            assert_eq!(ack.text, None, "{deed}");
+            agent.hears(&text).await?;
+        }
+        lists(&server, &[number, "hostile-filter", "quarantined"]).await?;
+        lists(&server, &["filter/1", "message-filter", "active"]).await?;
+        let ack = visitor.says_in(&conversation, &format!("{deed}: 13812345678")).await?;
+        let text = ack.text.unwrap_or_default();
+        assert!(text.contains('*'), "the one before serves again: {text}");
+    }
     Ok(())
 }

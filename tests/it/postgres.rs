@@ -66,7 +66,11 @@ fn the_doctor_knows_the_database() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let words =
         ["ok     postgres: ", "ping", "note   postgres tables: 0 of", "ok     postgres clock"];
-    says(dir.path(), &database.url(), &["doctor"], 0, &words)?;
+    for _ in 0..2 {
+        let said = says(dir.path(), &database.url(), &["doctor"], 0, &words)?;
+        assert!(said.contains("note   data: no data yet"), "{said}");
+    }
+    says(dir.path(), &database.url(), &["migrate"], 0, &["up to date"])?;
     let words =
         ["ok     postgres commits: survive power loss", "ok     postgres tables", "ok     archive"];
     says(dir.path(), &database.url(), &["doctor"], 0, &words)?;

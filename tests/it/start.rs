@@ -1,8 +1,10 @@
 //! A server that cannot start says what and why, and ends with a code other than 0; so does any command that fails.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
+use anyhow::Context;
 use kefu_tests::server::{Server, Setup, program};
 
 /// Runs `kefu` to its end on a data directory.
@@ -10,6 +12,26 @@ fn kefu(data: &Path, args: &[&str]) -> anyhow::Result<Output> {
     let mut command = Command::new(program()?);
     command.args(args).current_dir("/").env("KEFU__SERVER__DATA_DIR", data);
     Ok(command.env("KEFU__SERVER__LISTEN", "127.0.0.1:0").output()?)
+}
+
+/// What `kefu serve` says until it listens, or until it ends.
+fn serves(data: &Path) -> anyhow::Result<String> {
+    let mut command = Command::new(program()?);
+    command.arg("serve").current_dir("/").env("KEFU__SERVER__DATA_DIR", data);
+    command.env("KEFU__SERVER__LISTEN", "127.0.0.1:0");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let mut said = String::new();
+    let stdout = child.stdout.take().context("it has no stdout")?;
+    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        said.push_str(&line);
+        said.push('\n');
+        if line.starts_with("listening on") {
+            break;
+        }
+    }
+    child.kill()?;
+    child.wait()?;
+    Ok(said)
 }
 
 /// It fails, and says all of `words` on stderr.
@@ -45,6 +67,33 @@ fn a_directory_that_cannot_be_used_is_named() -> anyhow::Result<()> {
         let output = kefu(data, &["serve"])?;
         fails(&output, &[&data.display().to_string(), "server.data_dir"]);
     }
+    Ok(())
+}
+
+#[test]
+fn the_first_start_shows_a_password_and_the_second_shows_none() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let first = serves(dir.path())?;
+    assert!(first.contains("first start: sign in as `admin` with password `"), "{first}");
+    let second = serves(dir.path())?;
+    assert!(second.contains("listening on"), "{second}");
+    assert!(!second.contains("first start") && !second.contains("password"), "{second}");
+    Ok(())
+}
+
+#[test]
+fn the_first_start_finds_a_login_where_admin_is_somebodys() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path();
+    for login in ["admin", "admin2"] {
+        let added = kefu(data, &["agent", "add", login])?;
+        assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
+    }
+    let first = serves(data)?;
+    assert!(first.contains("first start: sign in as `admin3` with password `"), "{first}");
+    assert!(first.contains("listening on"), "{first}");
+    let second = serves(data)?;
+    assert!(second.contains("listening on") && !second.contains("password"), "{second}");
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use kefu_tests::bytes::Bytes;
 use kefu_tests::checker;
 use kefu_tests::client::{Carrier, Client, Options};
 use kefu_tests::dialogues;
+use kefu_tests::http::Ask;
 use kefu_tests::raw::Raw;
 use kefu_tests::server::{Server, Setup};
 use kefu_tests::talk::{self, Desk, Progress};
@@ -112,7 +113,8 @@ async fn a_full_disk_is_said_not_acked_and_made_good_with_the_same_keys() -> any
 async fn on_a_full_disk_everything_else_goes_on() -> anyhow::Result<()> {
     let setup = Setup::default().unlimited().with("KEFU__STREAM__MAX_BYTES", "100000");
     let server = Server::start(setup).await?;
-    let mut raw = Raw::hello(server.address, &server.visitor_token().await?).await?;
+    let token = server.visitor_token().await?;
+    let mut raw = Raw::hello(server.address, &token).await?;
     raw.send(&json!({ "type": "open", "key": "o" })).await?;
     let conversation = raw.hears("ack").await?["conversation"].clone();
     for n in 0..60 {
@@ -125,5 +127,16 @@ async fn on_a_full_disk_everything_else_goes_on() -> anyhow::Result<()> {
     // Reading goes on, and so does everything that needs no room.
     raw.send(&json!({ "type": "ping" })).await?;
     raw.hears("pong").await?;
+    let mine = server.asks(Ask::get("/v1/me/conversations").bearer(&token)).await?.ok()?;
+    assert_eq!(mine.json["conversations"][0]["id"], conversation, "{}", mine.text);
+    let id = conversation.as_str().unwrap_or_default();
+    let path = format!("/v1/conversations/{id}/events?after=0");
+    let admin = server.agent_token("admin").await?;
+    let events = server.asks(Ask::get(&path).bearer(&admin)).await?.ok()?;
+    assert!(events.text.contains(&"x".repeat(4000)), "{}", events.text);
+    let resume = json!([{ "conversation": conversation, "seq": 0 }]);
+    let mut back = Raw::open(server.address, None).await?;
+    back.send(&json!({ "type": "hello", "protocol": 1, "token": token, "resume": resume })).await?;
+    while back.hears("event").await?["event"]["type"] != "message" {}
     Ok(())
 }

@@ -37,7 +37,10 @@ async fn an_expired_token_is_refused() -> anyhow::Result<()> {
         }
         assert!(tokio::time::Instant::now() < deadline, "the token never expires");
     }
-    assert!(Raw::hello(server.address, &token).await.is_err());
+    let mut raw = Raw::open(server.address, None).await?;
+    raw.send(&json!({ "type": "hello", "protocol": 1, "token": token, "resume": [] })).await?;
+    assert_eq!(raw.hears("bye").await?["code"], "unauthorized");
+    raw.is_closed().await?;
     Ok(())
 }
 

@@ -3,30 +3,37 @@
 //! It proves, for every conversation in the logs: each acked draft is there once with the same content; nothing is
 //! there that nobody drafted; `seq` is 1, 2, 3 …; each sender's drafts are in the order of drafting; every client's
 //! view is strictly increasing, complete between its first and last event (visitors: but for notes), and shows each
-//! event as it is kept. It knows only logs and rows, not the code that made them, but for the shipped message filter:
-//! what it makes of a draft is worked out here by its own code, so that a server that spoils a text in ack, stream and
-//! view alike is found out. Every server of this harness has that filter with its default config.
+//! event as it is kept; only what the filter blocks was refused as blocked. It knows only logs and rows, not the code
+//! that made them, but for the shipped message filter: what it makes of a draft is worked out here by its own code, so
+//! that a server that spoils a text in ack, stream and view alike is found out, and so is one that blocks at will.
+//! Every server of this harness has that filter with its default config.
+//!
+//! In a cluster events are kept in several places: `read` reads each of them, and `tiers` holds them against each other.
+
+mod read;
+mod tiers;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
 
-use anyhow::Context as _;
 use kefu_plugin_sdk::Filter as _;
 use kefu_plugin_sdk::filter::{Action, Input};
 use message_filter::MessageFilter;
-use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
 use crate::log::{Ack, Draft, Log, Who};
+pub use read::{Heads, Record, heads, read_heads, read_redis, read_sql, read_stream, read_topic};
+pub use tiers::{Tiers, check_tiers};
 
 /// An event as the stream keeps it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Kept {
     /// Its number.
     pub seq: u64,
+    /// When it became durable.
+    pub at: u64,
     /// Who did it.
     pub from: Who,
-    /// Its key.
+    /// Its key; empty where it is not told.
     pub key: String,
     /// The body as JSON.
     pub body: Value,
@@ -50,6 +57,8 @@ pub struct Findings {
     pub reordered: usize,
     /// There, but with other content, or nobody drafted it.
     pub differing: usize,
+    /// Records of the topic that came again, as they may.
+    pub again: usize,
     /// The first 50 findings in words.
     pub words: Vec<String>,
 }
@@ -88,37 +97,6 @@ impl Findings {
     }
 }
 
-/// Reads `stream.db` in a data directory without writing to it.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn read_stream(data: &Path) -> anyhow::Result<Stream> {
-    let path = data.join("stream.db");
-    let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)
-        .with_context(|| path.display().to_string())?;
-    let mut rows = db.prepare(
-        "SELECT conversation, seq, sender_kind, sender, key, body FROM events \
-         ORDER BY conversation, seq",
-    )?;
-    let mut stream = Stream::new();
-    let mut rows = rows.query([])?;
-    while let Some(row) = rows.next()? {
-        let kind = match row.get::<_, i64>(2)? {
-            1 => "visitor",
-            2 => "agent",
-            _ => "system",
-        };
-        let kept = Kept {
-            seq: row.get::<_, i64>(1)?.cast_unsigned(),
-            from: (kind.to_owned(), row.get::<_, i64>(3)?.to_string()),
-            key: row.get(4)?,
-            body: serde_json::from_slice(&row.get::<_, Vec<u8>>(5)?)?,
-        };
-        stream.entry(row.get::<_, i64>(0)?.to_string()).or_default().push(kept);
-    }
-    Ok(stream)
-}
-
 /// What the filter lets through of a text; `None`: it would not be sent.
 struct Rules(MessageFilter);
 
@@ -154,13 +132,16 @@ pub fn check(logs: &[Log], stream: &Stream) -> Findings {
             findings.differs(broken.clone());
         }
         promises(log, stream, &rules, &mut findings);
+        refusals(log, &rules, &mut findings);
         view(log, stream, &mut findings);
     }
     let drafted = drafted(logs, &rules);
     let seen: BTreeSet<&String> = logs.iter().flat_map(|log| log.views.keys()).collect();
-    for (conversation, kept) in stream.iter().filter(|(id, _)| seen.contains(id)) {
+    for (conversation, kept) in stream {
         dense(conversation, kept, &mut findings);
-        phantoms(conversation, kept, &drafted, &mut findings);
+        if seen.contains(conversation) {
+            phantoms(conversation, kept, &drafted, &mut findings);
+        }
     }
     findings
 }
@@ -190,6 +171,20 @@ fn promises(log: &Log, stream: &Stream, rules: &Rules, findings: &mut Findings) 
             {
                 findings.reordered(format!("{name}: seq {} after {before}", ack.seq));
             }
+        }
+    }
+}
+
+/// What was refused as blocked is what the filter blocks: a server that says so of anything else loses it.
+fn refusals(log: &Log, rules: &Rules, findings: &mut Findings) {
+    let blocked =
+        |draft: &&Draft| log.refused.get(&draft.key).is_some_and(|code| code == "blocked");
+    for draft in log.drafts.iter().filter(blocked) {
+        let text = draft.text.as_deref().unwrap_or_default();
+        if rules.kept(text).is_some() {
+            let name = format!("{} {} of {:?}", draft.kind, draft.key, log.who);
+            let words = format!("{name}: {text:?} was refused as blocked");
+            findings.lost(format!("{words}, and the filter lets it through"));
         }
     }
 }
@@ -265,11 +260,15 @@ fn same(kept: &Kept, event: &Value) -> bool {
 }
 
 fn dense(conversation: &str, kept: &[Kept], findings: &mut Findings) {
-    for (event, expected) in kept.iter().zip(1..) {
-        if event.seq != expected {
-            findings.reordered(format!("seq {} of {conversation}, not {expected}", event.seq));
-            return;
+    let mut last = 0;
+    for event in kept {
+        let name = format!("seq {} of {conversation}", event.seq);
+        if event.seq == last {
+            findings.doubled(name);
+        } else if event.seq != last + 1 {
+            findings.reordered(format!("{name}: after {last}"));
         }
+        last = event.seq;
     }
 }
 

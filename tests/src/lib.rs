@@ -6,7 +6,9 @@
 pub mod bytes;
 pub mod checker;
 pub mod client;
+pub mod cluster;
 pub mod dialogues;
+pub mod faults;
 pub mod http;
 pub mod log;
 pub mod proxy;

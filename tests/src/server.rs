@@ -1,5 +1,5 @@
 //! The real program as a child process on a temporary data directory and a free port: started, killed, started again
-//! on the same data. It is waited for by `/health/ready`.
+//! on the same data. It is waited for by `/health/ready`. One that panicked fails its test, whatever that looked at.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -113,6 +113,11 @@ pub struct Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
+        // A test that fails says why itself.
+        if !std::thread::panicking() {
+            let panicked = panicked(&self.log());
+            assert!(panicked.is_none(), "the server panicked: {}", panicked.unwrap_or_default());
+        }
     }
 }
 
@@ -140,9 +145,18 @@ impl Server {
     /// # Errors
     /// As [`Server::start`].
     pub async fn joins(&self) -> anyhow::Result<Self> {
+        self.joins_with(&[]).await
+    }
+
+    /// The same with settings of its own.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub async fn joins_with(&self, own: &[(&'static str, String)]) -> anyhow::Result<Self> {
         let data = tempfile::Builder::new().prefix("kefu-").tempdir()?;
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let (setup, program) = (self.setup.clone(), self.program.clone());
+        let (mut setup, program) = (self.setup.clone(), self.program.clone());
+        setup.settings.extend_from_slice(own);
         let mut server = Self { address, setup, program, data, child: None };
         server.starts().await?;
         Ok(server)
@@ -259,6 +273,20 @@ impl Server {
         self.data.path().join("data")
     }
 
+    /// The database its rows are in, if it is not SQLite.
+    #[must_use]
+    pub fn database(&self) -> Option<&str> {
+        self.setup.database.as_deref()
+    }
+
+    /// Its rows, opened beside it.
+    ///
+    /// # Errors
+    /// When they cannot be opened.
+    pub async fn rows(&self) -> anyhow::Result<Handle> {
+        rows(&self.setup, self.data_dir()).await
+    }
+
     /// What it logged.
     #[must_use]
     pub fn log(&self) -> String {
@@ -316,6 +344,13 @@ impl Server {
     }
 }
 
+/// The first panic in a log, with what follows it.
+fn panicked(log: &str) -> Option<String> {
+    let mut lines = log.lines().skip_while(|line| !line.contains("panicked")).take(8).peekable();
+    lines.peek()?;
+    Some(lines.collect::<Vec<_>>().join("\n"))
+}
+
 fn token(answer: &Answer) -> anyhow::Result<String> {
     let token = answer.json["token"].as_str().map(str::to_owned);
     token.ok_or_else(|| anyhow!("no token in {}", answer.text))
@@ -353,10 +388,7 @@ pub fn program() -> anyhow::Result<PathBuf> {
     Ok(folder.join("kefu"))
 }
 
-/// Team, site, admin and agents, as rows.
-async fn people(folder: &Path, setup: &Setup) -> anyhow::Result<()> {
-    let data = folder.join("data");
-    std::fs::create_dir_all(&data)?;
+async fn rows(setup: &Setup, data: PathBuf) -> anyhow::Result<Handle> {
     let config = match &setup.database {
         None => StorageConfig::Sqlite(data),
         Some(url) => StorageConfig::Postgres(PostgresConfig {
@@ -367,7 +399,14 @@ async fn people(folder: &Path, setup: &Setup) -> anyhow::Result<()> {
             lock_timeout: Duration::from_secs(10),
         }),
     };
-    let store: Handle = storage::open(&config).await?.storage;
+    Ok(storage::open(&config).await?.storage)
+}
+
+/// Team, site, admin and agents, as rows.
+async fn people(folder: &Path, setup: &Setup) -> anyhow::Result<()> {
+    let data = folder.join("data");
+    std::fs::create_dir_all(&data)?;
+    let store = rows(setup, data).await?;
     let clock = Clock::system();
     let id = || fresh_id(&clock);
     let team = TeamId::new(id()).context("id")?;
@@ -405,3 +444,6 @@ async fn people(folder: &Path, setup: &Setup) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,28 +1,32 @@
 //! Drives dialogues as visitors and agents, and keeps everyone's log for the checker. Each turn is acked before the
-//! next; a killed server is waited for by the clients themselves.
+//! next; a killed server is waited for by the clients themselves. A supervisor may watch all of it.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::client::{Carrier, Client, Options};
 use crate::dialogues::{Dialogue, Side};
 use crate::http::{Ask, Connection};
 use crate::log::Log;
-use crate::server::{ORIGIN, SITE, Server};
+use crate::server::{ORIGIN, PASSWORD, SITE, Server};
 
 /// How long anything may take, a restart included.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Agents at their desks, by id.
+/// Agents at their desks, by id, and who watches them.
 pub struct Desk {
     agents: HashMap<String, Client>,
+    supervisor: Option<Client>,
+    thinks: Duration,
 }
 
 /// What came of a replay.
@@ -54,38 +58,67 @@ impl Desk {
     /// # Errors
     /// When one cannot.
     pub async fn open(server: &Server, count: u16) -> anyhow::Result<Self> {
+        Self::at(server.address, count).await
+    }
+
+    /// The same where no one server is meant.
+    ///
+    /// # Errors
+    /// When one cannot.
+    pub async fn at(address: SocketAddr, count: u16) -> anyhow::Result<Self> {
         let mut agents = HashMap::new();
         for number in 1..=count {
-            let token = server.agent_token(&format!("agent{number}")).await?;
             let carrier = carrier(usize::from(number));
-            let mut options = Options::new(server.address, &token, carrier);
-            options.patience = PATIENCE;
-            let client = Client::connect(options).await?;
+            let client = sign_in(address, &format!("agent{number}"), carrier).await?;
             client.is("online").await?;
             agents.insert(client.id(), client);
         }
-        Ok(Self { agents })
+        Ok(Self { agents, supervisor: None, thinks: Duration::ZERO })
+    }
+
+    /// Everything is watched by `admin`.
+    ///
+    /// # Errors
+    /// When that account cannot sign in.
+    pub async fn watched(mut self, from: SocketAddr) -> anyhow::Result<Self> {
+        self.supervisor = Some(sign_in(from, "admin", Carrier::WebSocket).await?);
+        Ok(self)
+    }
+
+    /// People think before each turn.
+    #[must_use]
+    pub fn thinking(mut self, before_each_turn: Duration) -> Self {
+        self.thinks = before_each_turn;
+        self
     }
 
     /// Everyone's log.
     #[must_use]
     pub fn logs(&self) -> Vec<Log> {
-        self.agents.values().map(Client::log).collect()
+        self.agents.values().chain(&self.supervisor).map(Client::log).collect()
     }
+}
+
+async fn sign_in(address: SocketAddr, login: &str, carrier: Carrier) -> anyhow::Result<Client> {
+    let body = serde_json::json!({ "login": login, "password": PASSWORD });
+    let token = token(address, Ask::post("/v1/login", body)).await?;
+    let mut options = Options::new(address, &token, carrier);
+    options.patience = PATIENCE;
+    Client::connect(options).await
 }
 
 fn carrier(number: usize) -> Carrier {
     if number.is_multiple_of(2) { Carrier::LongPoll } else { Carrier::WebSocket }
 }
 
-/// Drives all dialogues, at most `at_once` at a time.
+/// Drives all dialogues, at most `at_once` at a time; the next one is asked for when there is room for it.
 ///
 /// # Errors
 /// When the agents' logs cannot be collected; a dialogue that fails is in `failed`.
 pub async fn replay(
-    server: std::net::SocketAddr,
+    server: SocketAddr,
     desk: Desk,
-    dialogues: Vec<Dialogue>,
+    dialogues: impl IntoIterator<Item = Dialogue, IntoIter: Send> + Send,
     at_once: usize,
     progress: Arc<Progress>,
 ) -> anyhow::Result<Replayed> {
@@ -93,8 +126,10 @@ pub async fn replay(
     let gate = Arc::new(Semaphore::new(at_once));
     let logs = Arc::new(Mutex::new(Vec::new()));
     let mut running = JoinSet::new();
-    for (number, dialogue) in dialogues.into_iter().enumerate() {
+    let mut dialogues = dialogues.into_iter().enumerate();
+    loop {
         let permit = Arc::clone(&gate).acquire_owned().await?;
+        let Some((number, dialogue)) = dialogues.next() else { break };
         let (desk, logs, progress) = (Arc::clone(&desk), Arc::clone(&logs), Arc::clone(&progress));
         running.spawn(async move {
             let _permit = permit;
@@ -119,13 +154,15 @@ pub async fn replay(
 }
 
 /// A fresh visitor; the server may be away for a while.
-async fn visitor(server: std::net::SocketAddr, carrier: Carrier) -> anyhow::Result<Client> {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+async fn visitor(server: SocketAddr, carrier: Carrier) -> anyhow::Result<Client> {
+    let deadline = Instant::now() + PATIENCE;
     let token = loop {
-        match visitor_token(server).await {
+        let body = serde_json::json!({ "site": SITE });
+        let ask = Ask::post("/v1/visitors", body).header("origin", ORIGIN);
+        match token(server, ask).await {
             Ok(token) => break token,
-            Err(error) if tokio::time::Instant::now() > deadline => return Err(error),
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            Err(error) if Instant::now() > deadline => return Err(error),
+            Err(_) => sleep(Duration::from_millis(100)).await,
         }
     };
     let mut options = Options::new(server, &token, carrier);
@@ -133,9 +170,7 @@ async fn visitor(server: std::net::SocketAddr, carrier: Carrier) -> anyhow::Resu
     Client::connect(options).await
 }
 
-async fn visitor_token(server: std::net::SocketAddr) -> anyhow::Result<String> {
-    let body = serde_json::json!({ "site": SITE });
-    let ask = Ask::post("/v1/visitors", body).header("origin", ORIGIN);
+async fn token(server: SocketAddr, ask: Ask<'_>) -> anyhow::Result<String> {
     let answer = Connection::open(server).await?.ask(ask).await?.ok()?;
     let token = answer.json["token"].as_str().map(str::to_owned);
     token.ok_or_else(|| anyhow!("no token in {}", answer.text))
@@ -148,16 +183,30 @@ async fn drive(
     progress: &Progress,
 ) -> anyhow::Result<()> {
     let conversation = visitor.opens().await?;
+    let talk = talk(visitor, desk, (&conversation, dialogue), progress);
+    match &desk.supervisor {
+        Some(boss) => tokio::try_join!(talk, boss.watches(&conversation)).map(drop),
+        None => talk.await,
+    }
+}
+
+async fn talk(
+    visitor: &Client,
+    desk: &Desk,
+    (conversation, dialogue): (&str, &Dialogue),
+    progress: &Progress,
+) -> anyhow::Result<()> {
     for (side, text) in &dialogue.turns {
+        sleep(desk.thinks).await;
         let (said, hearer) = match side {
-            Side::Visitor => (visitor.says_in(&conversation, text).await.map(Some), None),
-            Side::Agent => (agent_says(visitor, desk, &conversation, text).await, Some(visitor)),
+            Side::Visitor => (visitor.says_in(conversation, text).await.map(Some), None),
+            Side::Agent => (agent_says(visitor, desk, conversation, text).await, Some(visitor)),
         };
         match said {
             Ok(Some(ack)) => {
                 progress.messages.fetch_add(1, Ordering::Relaxed);
                 if let Some(hearer) = hearer {
-                    hearer.reaches(&conversation, ack.seq).await?;
+                    hearer.reaches(conversation, ack.seq).await?;
                 }
             }
             Ok(None) => {
@@ -169,12 +218,16 @@ async fn drive(
             Err(error) => return Err(error.context(format!("{side:?}: {text}"))),
         }
     }
-    let agent = agent(visitor, desk, &conversation).await?;
-    let head = visitor.look(|state| state.log.last(&conversation));
-    agent.reaches(&conversation, head).await?;
-    let closed = visitor.closes(&conversation).await?;
-    visitor.reaches(&conversation, closed.seq).await?;
-    agent.reaches(&conversation, closed.seq).await
+    let head = visitor.look(|state| state.log.last(conversation));
+    is_followed(visitor, desk, conversation, head).await?;
+    let closed = visitor.closes(conversation).await?;
+    visitor.reaches(conversation, closed.seq).await?;
+    let had = visitor.look(|state| crate::client::assigned(state, conversation));
+    match had {
+        Some(_) => is_followed(visitor, desk, conversation, closed.seq).await,
+        // Its agent was lost, and then it left the queue.
+        None => Ok(()),
+    }
 }
 
 /// The agent who has the conversation, once someone has.
@@ -189,6 +242,25 @@ async fn agent<'a>(
     desk.agents.get(&id).ok_or_else(|| anyhow!("agent {id} is not one of ours"))
 }
 
+/// Waits until whoever has the conversation has heard it up to `seq`; it may be handed on meanwhile.
+async fn is_followed(
+    visitor: &Client,
+    desk: &Desk,
+    conversation: &str,
+    seq: u64,
+) -> anyhow::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let agent = agent(visitor, desk, conversation).await?;
+        let reached = timeout(Duration::from_secs(1), agent.reaches(conversation, seq)).await;
+        if let Ok(reached) = reached {
+            return reached;
+        }
+        let id = agent.id();
+        ensure!(Instant::now() < deadline, "agent {id} never heard seq {seq} of {conversation}");
+    }
+}
+
 /// Says it as whoever has the conversation now; tries again when it was just handed on. `None`: blocked.
 async fn agent_says(
     visitor: &Client,
@@ -196,17 +268,15 @@ async fn agent_says(
     conversation: &str,
     text: &str,
 ) -> anyhow::Result<Option<crate::log::Ack>> {
-    let mut tries = 0;
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let agent = agent(visitor, desk, conversation).await?;
         match agent.says_in(conversation, text).await {
             Ok(ack) => return Ok(Some(ack)),
             Err(error) if error.to_string() == "refused: blocked" => return Ok(None),
-            Err(error) if tries < 5 && error.to_string().starts_with("refused") => {
-                tries += 1;
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
-            Err(error) => return Err(error),
+            Err(error) if !error.to_string().starts_with("refused") => return Err(error),
+            Err(error) if Instant::now() > deadline => return Err(error),
+            Err(_) => sleep(Duration::from_millis(200)).await,
         }
     }
 }

@@ -422,6 +422,27 @@ try {
     await page.getByText('这个页面只给管理员用').waitFor()
     await page.getByText('需要管理员角色，你现在的角色是客服').waitFor()
   })
+  await check('who supervises sees all conversations: how many, each with its last words, page by page', async () => {
+    const other = await browser.newContext({ viewport: { width: 1440, height: 600 }, locale: 'zh-CN' })
+    const all = await watch(await other.newPage())
+    // The list of a small page stands for one of a hundred.
+    await all.route('**/v1/conversations?limit=100*', (route) =>
+      route.continue({ url: route.request().url().replace('limit=100', 'limit=2') }))
+    await all.goto(`${desk.base}/console/`)
+    await signIn(all, 'boss')
+    const { total } = await desk.admin('GET', '/v1/conversations?limit=1')
+    const tab = all.locator('.tab').nth(2)
+    await all.locator('.tab .number').nth(2).filter({ hasText: new RegExp(`^${total}$`) }).waitFor()
+    await tab.click()
+    const seen = () => all.locator('.row').count()
+    await until(async () => await seen() === total, 'all of them')
+    assert.equal(await all.locator('.tab .number').nth(2).innerText(), String(total))
+    await row(all, '王小姐').locator('.preview', { hasText: '断线时写的' }).waitFor()
+    await wang.says('主管也看得到这一句')
+    await row(all, '王小姐').locator('.preview', { hasText: '主管也看得到这一句' }).waitFor({ timeout: 40_000 })
+    await shot(all, 'all')
+    await other.close()
+  })
   await check(`a thread of ${THREAD} messages: few nodes, opens at its end, stays put while reading`, async () => {
     const long = await comes('长对话', '第 0 条')
     for (let n = 1; n < THREAD; n += FRAMES_MOST) {

@@ -43,8 +43,16 @@ export function layout(page) {
       range.setStartBefore(words[0])
       range.setEndAfter(words.at(-1))
       const text = range.getBoundingClientRect()
-      for (let box = el; box && box !== document.documentElement; box = box.parentElement) {
+      for (let box = el, placed = false; box && box !== document.documentElement; box = box.parentElement) {
         const style = getComputedStyle(box)
+        placed ||= /absolute|fixed/.test(style.position)
+        if (!placed && /flex|grid|block/.test(style.display) && !hides(style)) {
+          const { right } = box.getBoundingClientRect()
+          if (text.right > right + 1) {
+            found.push(`spills: ${tell(el)}`)
+            break
+          }
+        }
         if (/auto|scroll/.test(style.overflowX + style.overflowY)) break
         const edge = box.getBoundingClientRect()
         if (hides(style) && (text.right > edge.right + 1 || text.left < edge.left - 1 || text.bottom > edge.bottom + 2)) {

@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 
-const SUITES = ['widget', 'widget-hard', 'widget-files', 'widget-look', 'console', 'console-look', 'story']
+const SUITES = ['widget', 'widget-hard', 'widget-files', 'widget-look', 'console', 'console-look', 'outage', 'story']
 const asked = process.argv.slice(2)
 let passed = 0
 let failed = 0

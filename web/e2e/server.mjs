@@ -67,6 +67,8 @@ export async function launch(settings = {}) {
       await gone
       clearTimeout(hard)
       rmSync(data, { recursive: true, force: true })
+      const panic = /^.*panicked[\s\S]{0,500}/m.exec(out)
+      if (panic) throw new Error(`the server panicked: ${panic[0]}`)
     },
   }
 }

@@ -7,6 +7,9 @@ import { openLongPoll } from './longpoll'
 import { openWebSocket } from './websocket'
 
 export class AgentClient extends Client {
+  /** What is gone from the lists, and by which version. */
+  private readonly left = new Map<Id, number>()
+
   constructor(options: Omit<ClientOptions, 'carriers'> & Partial<ClientOptions>) {
     super({ carriers: (kind) => (kind === 'websocket' ? openWebSocket : openLongPoll), ...options })
   }
@@ -43,13 +46,18 @@ export class AgentClient extends Client {
       case 'conversation': {
         // Two nodes tell of two changes in any order.
         const { id, version } = frame.conversation
-        if ((this.summaries.get(id)?.version ?? 0) <= version) super.hear(frame)
+        const known = this.summaries.get(id)?.version ?? this.left.get(id) ?? 0
+        if (known <= version) super.hear(frame)
         return
       }
-      case 'gone':
-        this.summaries.delete(frame.conversation)
-        this.positions.delete(frame.conversation)
-        return this.emit('gone', frame.conversation)
+      case 'gone': {
+        const { conversation, version } = frame
+        if ((this.summaries.get(conversation)?.version ?? 0) > version) return
+        this.left.set(conversation, version)
+        this.summaries.delete(conversation)
+        this.positions.delete(conversation)
+        return this.emit('gone', conversation)
+      }
       case 'report': return this.emit('report', frame.report)
       case 'outages': return this.emit('outages', frame.outages)
       case 'me':

@@ -142,6 +142,20 @@ describe('client', () => {
     expect(told).toEqual(['waiting', 'active'])
   })
 
+  it('what is gone does not come back by an older summary, and does not go by an older word', async () => {
+    const c = client()
+    c.start()
+    await settle()
+    const told = (version: number, state: string): void =>
+      last().on.frame({ type: 'conversation', conversation: { id: '5', version, state } as Summary })
+    last().on.frame({ type: 'gone', conversation: '5', version: 2 })
+    told(1, 'waiting')
+    expect(c.summaries.has('5')).toBe(false)
+    told(4, 'active')
+    last().on.frame({ type: 'gone', conversation: '5', version: 3 })
+    expect(c.summaries.get('5')?.state).toBe('active')
+  })
+
   it('keeps drafts over a reload', async () => {
     const store = memory()
     const key = client(store).send('5', '你好')

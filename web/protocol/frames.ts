@@ -146,7 +146,7 @@ export type ServerFrame =
   | Welcome | Ack | Failure | Bye | Typing | Seen | Position
   | { type: 'event'; event: KefuEvent }
   | { type: 'conversation'; conversation: Summary }
-  | { type: 'gone'; conversation: Id }
+  | { type: 'gone'; conversation: Id; version: number }
   | { type: 'report'; report: unknown }
   | { type: 'outages'; outages: Outage[] }
   | { type: 'me'; you: You }

@@ -1,8 +1,8 @@
-//! `cargo xtask check`: formatting, lints, documentation, generated files.
+//! `cargo xtask check`: formatting, lints, documentation, generated files, and the types of the web pages.
 
 use std::process::Command;
 
-use crate::{generate, shell};
+use crate::{generate, shell, web};
 
 pub(crate) fn run() -> anyhow::Result<()> {
     shell::cargo(&["fmt", "--all", "--check"], &[])?;
@@ -13,5 +13,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
         .args(["doc", "--package", "kefu", "--package", "kefu-plugin-sdk", "--no-deps", "--lib"])
         .env("RUSTDOCFLAGS", "-D warnings");
     shell::run(&mut doc)?;
-    generate::run(true)
+    generate::run(true)?;
+    if !web::script(&shell::root(), "check")? {
+        shell::say("no npm: the types of the web pages are not checked");
+    }
+    Ok(())
 }

@@ -23,7 +23,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Formatting, lints, documentation and generated files, as CI checks them.
+    /// Formatting, lints, documentation, generated files and the pages' types, as CI checks them.
     Check,
     /// Write the files that are made from the code: docs/openapi.json, docs/METRICS.md, web/console/lib/api-types.ts.
     Generate {

@@ -1,12 +1,12 @@
-//! Builds the shipped plugins: core modules by cargo, components by `wit_component`, into `target/plugins/`. The one
-//! that the host's tests install goes to `target/plugin-tests/`, so that nothing ships it.
+//! Builds the shipped plugins: core modules by cargo, components by `wit_component`, into `target/plugins/`. Those that
+//! the tests install go to `target/plugin-tests/`, so that nothing ships them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail};
 
-/// Not shipped.
+/// How the names of those begin that are not shipped.
 const FOR_TESTS: &str = "hostile";
 const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -60,7 +60,8 @@ fn componentize(target_dir: &Path, out: &Path, name: &str) -> anyhow::Result<Pat
         .module(&bytes)
         .and_then(|encoder| encoder.validate(true).encode())
         .with_context(|| format!("{name} is not a component"))?;
-    let out = if name == FOR_TESTS { target_dir.join("plugin-tests") } else { out.to_owned() };
+    let for_tests = name.starts_with(FOR_TESTS);
+    let out = if for_tests { target_dir.join("plugin-tests") } else { out.to_owned() };
     let path = out.join(format!("{name}.wasm"));
     std::fs::write(&path, component).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)

@@ -6,12 +6,17 @@ mod people;
 mod talk;
 
 use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
 use crate::{plugins, shell, web};
+
+/// Before each line of a made-up visitor or bot.
+const PAUSE: Duration = Duration::from_millis(1500);
 
 /// How to run.
 #[derive(clap::Args)]
@@ -20,8 +25,8 @@ pub(crate) struct Run {
     #[arg(long)]
     traffic: bool,
     /// Where to listen.
-    #[arg(long, default_value = "127.0.0.1:8030")]
-    listen: String,
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8030")]
+    listen: SocketAddr,
     /// Optimised build: slower to make, faster to run.
     #[arg(long)]
     release: bool,
@@ -42,13 +47,10 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<()> {
     shell::cargo(&["build", "--package", "kefu"], profile)?;
     let program = root.join("target").join(if args.release { "release" } else { "debug" });
     let demo = Demo { program: program.join("kefu"), data: root.join("target/demo") };
-    people::whole_or_none(&demo.data)?;
-    let mut server = demo.serve(&args.listen)?;
-    let accounts = people::prepare(&demo, &args.listen);
-    let accounts = accounts.inspect_err(|_| drop(server.kill()))?;
-    links(args, &demo.data, &accounts);
+    let Open { mut server, here, accounts } = demo.open(args.listen)?;
+    links(args, &here, &demo.data, &accounts);
     if args.traffic {
-        talk::forever(&args.listen, &accounts);
+        talk::forever(&here, &accounts, PAUSE);
     }
     let status = server.wait()?;
     if status.success() { Ok(()) } else { bail!("the server ended ({status})") }
@@ -60,17 +62,40 @@ pub(crate) struct Demo {
     pub(crate) data: PathBuf,
 }
 
+/// The demo as it is handed over: running, with its people and their first conversations.
+struct Open {
+    server: Child,
+    /// Where it is reached from here.
+    here: String,
+    accounts: Vec<people::Account>,
+}
+
 impl Demo {
+    /// Starts the server and makes what the demo shows; ends it again where that fails.
+    fn open(&self, listen: SocketAddr) -> anyhow::Result<Open> {
+        people::whole_or_none(&self.data)?;
+        let (mut server, address) = self.serve(listen)?;
+        let here = from_here(address).to_string();
+        match people::prepare(self, &here) {
+            Ok(accounts) => Ok(Open { server, here, accounts }),
+            Err(why) => {
+                server.kill()?;
+                server.wait()?;
+                Err(why.context("the demo could not be made; the next run begins again"))
+            }
+        }
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.arg("--data-dir").arg(&self.data);
         command
     }
 
-    /// Starts the server and waits until it listens.
-    fn serve(&self, listen: &str) -> anyhow::Result<Child> {
+    /// Starts the server and waits until it listens; where it does.
+    fn serve(&self, listen: SocketAddr) -> anyhow::Result<(Child, SocketAddr)> {
         let mut server = self.command();
-        server.args(["serve", "--dev", "--listen", listen]).stdout(Stdio::piped());
+        server.args(["serve", "--dev", "--listen", &listen.to_string()]).stdout(Stdio::piped());
         let mut server = server.spawn().context("the server could not be started")?;
         let out = server.stdout.take().context("no output")?;
         let mut lines = BufReader::new(out).lines();
@@ -80,8 +105,9 @@ impl Demo {
             if let Some(password) = line.split('`').nth(3).filter(|_| line.starts_with("first")) {
                 keep_admin(&self.data, password)?;
             }
-            if line.starts_with("listening") {
-                return Ok(server);
+            if let Some(rest) = line.strip_prefix("listening on http://") {
+                let address = rest.split(';').next().unwrap_or_default();
+                return Ok((server, address.parse().with_context(|| line.clone())?));
             }
         }
     }
@@ -100,11 +126,21 @@ fn keep_admin(data: &Path, password: &str) -> anyhow::Result<()> {
     Ok(std::fs::write(data.join("admin.txt"), password)?)
 }
 
-fn links(args: &Run, data: &Path, accounts: &[people::Account]) {
-    let (listen, site) = (&args.listen, people::SITE);
-    shell::say(&format!("\n  shop page with the widget   http://{listen}/demo/{site}"));
-    shell::say(&format!("  chat as a page of its own   http://{listen}/chat/{site}"));
-    shell::say(&format!("  console                     http://{listen}/console/"));
+/// What a browser on this machine goes to: every address (`0.0.0.0`) is none to go to.
+fn from_here(mut listen: SocketAddr) -> SocketAddr {
+    match listen {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => listen.set_ip(Ipv4Addr::LOCALHOST.into()),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => listen.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    listen
+}
+
+fn links(args: &Run, here: &str, data: &Path, accounts: &[people::Account]) {
+    let site = people::SITE;
+    shell::say(&format!("\n  shop page with the widget   http://{here}/demo/{site}"));
+    shell::say(&format!("  chat as a page of its own   http://{here}/chat/{site}"));
+    shell::say(&format!("  console                     http://{here}/console/"));
     shell::say(&format!("  data                        {}\n", data.display()));
     for people::Account { login, role, password } in accounts.iter().filter(|one| !one.is_bot()) {
         shell::say(&format!("  sign in as {login:6} {role:11} password {password}"));
@@ -119,5 +155,13 @@ fn links(args: &Run, data: &Path, accounts: &[people::Account]) {
             people::BOT_SITE
         ));
     }
+    if args.listen.ip().is_unspecified() {
+        shell::say(
+            "  Other machines reach it by this one's name or address in place of the one above.",
+        );
+    }
     shell::say("\n  Ctrl-C stops it\n");
 }
+
+#[cfg(test)]
+mod tests;

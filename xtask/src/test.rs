@@ -1,7 +1,8 @@
 //! `cargo xtask test`: prepares what the tests need, runs all of them, and ends with what had to be skipped and why.
-//! Where `CI=true`, a skip is a failure.
+//! Where `CI=true`, a skip is a failure. The browser tests run whatever the Rust tests came to, but for a run of only
+//! what was named.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::bail;
@@ -31,29 +32,45 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     tests.current_dir(&root).args(["test", "--workspace", "--no-fail-fast", "--"]).args(args);
     tests.env("KEFU_SKIP_LIST", &list).env("KEFU_PROGRAM", &program);
     servers.tell(&mut tests);
-    let mut outcome = shell::run(&mut tests);
+    let tested = shell::run(&mut tests);
     skipped.extend(std::fs::read_to_string(&list)?.lines().map(str::to_owned));
-    match browser() {
-        // A name to filter by is for the Rust tests.
-        _ if !args.is_empty() || !pages => {}
-        Some(browser) => {
-            outcome = outcome.and_then(|()| web::in_a_browser(&root, &browser, &program))
-        }
-        None => skipped.push("browser tests: no chromium, and not root to install it".to_owned()),
+    // A name to filter by is for the Rust tests.
+    let all = args.is_empty();
+    let browsed =
+        if all && pages { browse(&root, &program, &servers, &mut skipped) } else { Ok(()) };
+    report(&skipped, all);
+    if let (Err(_), Err(why)) = (&tested, &browsed) {
+        shell::say(&format!("{why:#}"));
     }
-    report(&skipped);
-    outcome?;
+    tested.and(browsed)?;
     if !skipped.is_empty() && shell::env_is_true("CI") {
         bail!("{} skipped, and CI must skip nothing", skipped.len());
     }
     Ok(())
 }
 
+/// The browser tests; without a browser they are added to `skipped`.
+fn browse(
+    root: &Path,
+    program: &Path,
+    servers: &Servers,
+    skipped: &mut Vec<String>,
+) -> anyhow::Result<()> {
+    let Some(browser) = browser() else {
+        skipped.push("browser tests: no chromium, and not root to install it".to_owned());
+        return Ok(());
+    };
+    let mut suites = web::in_a_browser(root, &browser, program);
+    servers.tell(&mut suites);
+    shell::run(&mut suites)
+}
+
 /// The browser for the browser tests, installed if we may.
 fn browser() -> Option<PathBuf> {
     let find = || BROWSERS.into_iter().find_map(kefu_servers::find);
     if find().is_none()
-        && let Err(why) = kefu_servers::install(&["chromium", "fonts-noto-cjk"])
+        && let Err(why) =
+            kefu_servers::install(&["chromium", "fonts-noto-cjk", "fonts-noto-color-emoji"])
     {
         shell::say(&format!("{why:#}"));
     }
@@ -68,7 +85,10 @@ fn skip_list() -> anyhow::Result<PathBuf> {
     Ok(list)
 }
 
-fn report(skipped: &[String]) {
+fn report(skipped: &[String], all: bool) {
+    if !all {
+        shell::say("browser tests: not run, only what was named");
+    }
     if skipped.is_empty() {
         shell::say("nothing was skipped");
         return;

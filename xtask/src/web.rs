@@ -27,11 +27,12 @@ pub(crate) fn test(root: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Runs the browser tests.
-pub(crate) fn in_a_browser(root: &Path, browser: &Path, program: &Path) -> anyhow::Result<()> {
+/// The browser tests.
+pub(crate) fn in_a_browser(root: &Path, browser: &Path, program: &Path) -> Command {
     let mut npm = Command::new("npm");
     npm.current_dir(root.join("web")).args(["run", "e2e"]);
-    shell::run(npm.env("CHROMIUM", browser).env("KEFU_BIN", program))
+    npm.env("CHROMIUM", browser).env("KEFU_BIN", program);
+    npm
 }
 
 /// Runs a script of the pages; `false` when there is no npm to do it with.

@@ -15,13 +15,13 @@ use super::contract::{Operation, Routes, Who, op};
 use super::who::Agent;
 use crate::domain::conversation::State as Stands;
 use crate::domain::event::Event;
-use crate::domain::ids::{ConversationId, Seq};
+use crate::domain::ids::{ConversationId, GenerationId, Seq};
 use crate::domain::inspection::Report;
 use crate::domain::people::Role;
 use crate::domain::refusal::Refusal;
 use crate::domain::routing::Decision;
 use crate::sessions::Summary;
-use crate::storage::Search;
+use crate::storage::{Generation, Search};
 use crate::transport::Listed;
 
 /// Most events in one answer.
@@ -75,6 +75,8 @@ struct Found<'a> {
     conversations: Vec<Listed<'a>>,
     /// `before` of the next page; null: this is the last one.
     next: Option<ConversationId>,
+    /// How many there are on all pages, counted up to 10000.
+    total: u32,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -93,6 +95,18 @@ struct Events {
 #[derive(Serialize, JsonSchema)]
 struct Decisions {
     decisions: Vec<Decision>,
+    /// The policies that made them, as far as they are still kept.
+    policies: Vec<Policy>,
+}
+
+/// A generation of a routing policy.
+#[derive(Serialize, JsonSchema)]
+struct Policy {
+    generation: GenerationId,
+    /// As people see it: `routing/3` is number 3.
+    number: u32,
+    name: String,
+    version: String,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -131,9 +145,10 @@ async fn list(
     let limit = filter.limit.unwrap_or(50).clamp(1, 200);
     let search =
         Search { state: filter.state, agent, before: filter.before, limit, ..Search::default() };
+    let total = api.conversations.count(&who.principal(), search.clone()).await?;
     let found = api.conversations.search(&who.principal(), search).await?;
     let next = (found.len() == limit as usize).then(|| found.last().map(|last| last.row.id));
-    let found = Found { conversations: listed(&found), next: next.flatten() };
+    let found = Found { conversations: listed(&found), next: next.flatten(), total };
     Ok(Json(found).into_response())
 }
 
@@ -190,7 +205,25 @@ async fn decisions(
     if who.role < Role::Supervisor && summary.row.agent != Some(who.id) {
         return Err(Refusal::Forbidden("this is for the agent who has it").into());
     }
-    Ok(Json(Decisions { decisions: api.storage.decisions(id).await? }))
+    let decisions = api.storage.decisions(id).await?;
+    let policies = policies(&api, &decisions).await?;
+    Ok(Json(Decisions { decisions, policies }))
+}
+
+/// What the policies behind these decisions are called: one read for all of them.
+async fn policies(api: &Shared, decisions: &[Decision]) -> Answer<Vec<Policy>> {
+    let made = |id| decisions.iter().any(|decision| decision.generation == Some(id));
+    if decisions.iter().all(|decision| decision.generation.is_none()) {
+        return Ok(Vec::new());
+    }
+    let all = api.storage.generations().await?.into_iter().filter(|row| made(row.id));
+    let policy = |row: Generation| Policy {
+        generation: row.id,
+        number: row.number,
+        name: row.name,
+        version: row.plugin_version,
+    };
+    Ok(all.map(policy).collect())
 }
 
 async fn report(

@@ -20,7 +20,7 @@ use crate::domain::ids::GenerationId;
 use crate::domain::plugin::Point;
 use crate::domain::refusal::Refusal;
 use crate::plugins::{Install, PointStats, Refused};
-use crate::storage::{Generation, Stage};
+use crate::storage::{Generation, Origin, Stage};
 
 pub(super) fn routes(most_bytes: usize) -> Routes<Shared> {
     Routes::new()
@@ -137,7 +137,7 @@ async fn install(
     let install = Install {
         bytes: bytes.into(),
         named: (about.name.unwrap_or_default(), about.version.unwrap_or_default()),
-        shipped: false,
+        origin: Origin::Installed,
         config: about.config.filter(|text| !text.trim().is_empty()).unwrap_or_else(|| "{}".into()),
         created_by: admin.login(&api).await,
     };

@@ -1,5 +1,7 @@
 //! `GET|POST /v1/sites`, `PATCH /v1/sites/{id}`, `GET|POST /v1/sites/{id}/identity-secret`.
 
+mod settings;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -16,6 +18,7 @@ use crate::domain::people::{Site, WidgetSettings};
 use crate::domain::refusal::Refusal;
 use crate::runtime::fresh_id;
 use crate::storage::StorageError;
+use settings::Settings;
 
 pub(super) fn routes() -> Routes<Shared> {
     Routes::new()
@@ -74,8 +77,7 @@ struct NewSite {
     team: TeamId,
     #[serde(default)]
     origins: Vec<String>,
-    #[serde(default)]
-    widget: WidgetSettings,
+    widget: Option<Settings>,
     enabled: Option<bool>,
 }
 
@@ -90,7 +92,7 @@ async fn add(
         name: new.name.trim().to_owned(),
         team: new.team,
         origins: new.origins,
-        widget: new.widget,
+        widget: new.widget.unwrap_or_default().over(WidgetSettings::default()),
         enabled: new.enabled.unwrap_or(true),
     };
     check(&api, &site).await?;
@@ -105,7 +107,8 @@ struct Changes {
     name: Option<String>,
     team: Option<TeamId>,
     origins: Option<Vec<String>>,
-    widget: Option<WidgetSettings>,
+    /// Only what is given of it changes.
+    widget: Option<Settings>,
     enabled: Option<bool>,
 }
 
@@ -122,7 +125,7 @@ async fn change(
         name: changes.name.unwrap_or(old.name),
         team: changes.team.unwrap_or(old.team),
         origins: changes.origins.unwrap_or(old.origins),
-        widget: changes.widget.unwrap_or(old.widget),
+        widget: changes.widget.unwrap_or_default().over(old.widget),
         enabled: changes.enabled.unwrap_or(old.enabled),
     };
     check(&api, &site).await?;

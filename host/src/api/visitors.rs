@@ -1,7 +1,6 @@
 //! `POST /v1/visitors`: a token for a visitor of a site. An old valid token keeps the visitor; an identity that the site's
 //! own server signed is the same visitor on every device.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 
 use axum::Json;
@@ -19,11 +18,11 @@ use super::{Shared, widget};
 use crate::auth::Identity;
 use crate::domain::ids::{Millis, SiteId, VisitorId};
 use crate::domain::people::{Principal, Site, Visitor};
-use crate::domain::rate::{Bucket, Rate};
+use crate::domain::rate::{Buckets, Rate, network};
 use crate::domain::refusal::Refusal;
 use crate::runtime::fresh_id;
 
-/// Most addresses remembered; beyond it the memory is emptied.
+/// Most networks remembered.
 const REMEMBERED: usize = 50_000;
 
 pub(super) fn routes() -> Routes<Shared> {
@@ -44,18 +43,20 @@ struct Visit {
     expires_at: Millis,
 }
 
-/// How fast each address makes visitors.
-#[derive(Debug, Default)]
-pub struct Rates(Mutex<HashMap<IpAddr, Bucket>>);
+/// How fast each address, of IPv6 each /64, makes visitors.
+#[derive(Debug)]
+pub struct Rates(Mutex<Buckets<IpAddr>>);
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self(Mutex::new(Buckets::new(REMEMBERED)))
+    }
+}
 
 impl Rates {
     fn take(&self, address: IpAddr, rate: Rate, now: Millis) -> Result<(), Refusal> {
-        let mut buckets = self.0.lock();
-        if buckets.len() >= REMEMBERED {
-            buckets.clear();
-        }
-        let bucket = buckets.entry(address).or_insert_with(|| Bucket::full(rate, now));
-        bucket.take(rate, now).map_err(|retry_after_ms| Refusal::RateLimited { retry_after_ms })
+        let taken = self.0.lock().take(network(address), rate, now);
+        taken.map_err(|retry_after_ms| Refusal::RateLimited { retry_after_ms })
     }
 }
 
@@ -156,3 +157,6 @@ fn new(api: &Shared, site: SiteId) -> Answer<Visitor> {
     let created_at = api.clock.now();
     Ok(Visitor { id, site, name: None, identity: None, email: None, created_at, last_agent: None })
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,10 +8,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::StartError;
-use super::metered::Metered;
 use super::road;
 use super::seams::Seams;
+use super::{StartError, Wraps};
 use crate::api::Api;
 use crate::auth::Auth;
 use crate::config::{self, Config};
@@ -51,14 +50,11 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) async fn open(
-        config: &Config,
-        wrap: impl FnOnce(Arc<dyn Stream>) -> Arc<dyn Stream>,
-    ) -> Result<Self, StartError> {
+    pub(super) async fn open(config: &Config, wraps: Wraps) -> Result<Self, StartError> {
         let dir = data_dir(config)?;
         let (clock, meters) = (Clock::system(), meters()?);
-        let Seams { stream, storage, signals, moving } = Seams::open(config, dir, &clock).await?;
-        let stream = Metered::over(wrap(stream), &meters);
+        let seams = Seams::open(config, dir, &clock).await?;
+        let Seams { stream, storage, signals, moving } = seams.wrapped(wraps, &meters);
         let presence = Presence::new(clock.clone(), config.sessions.grace_ms, signals.clone());
         let plugins = Plugins::open(storage.clone(), plugins_config(config), clock.clone()).await?;
         let files = files(dir)?;

@@ -4,12 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::StartError;
+use super::metered::Metered;
 use super::parts::storage_config;
+use super::{StartError, Wraps};
 use crate::config::Config;
 use crate::runtime::Clock;
 use crate::storage::{self, Archived};
 use crate::stream::{self, Log, RedisConfig, Signals, Stream, StreamLimits};
+use crate::telemetry::Meters;
 
 /// What was opened.
 pub(super) struct Seams {
@@ -38,6 +40,13 @@ impl Seams {
         let opened = stream::open_redis(redis, Arc::new(archived.clone()), clock.clone()).await?;
         let moving = Some((opened.log, archived));
         Ok(Self { stream: opened.stream, storage, signals: Some(opened.signals), moving })
+    }
+
+    /// The same, metered, and with what a test puts around them.
+    pub(super) fn wrapped(self, wraps: Wraps, meters: &Arc<Meters>) -> Self {
+        let moving = self.moving.map(|(log, archived)| ((wraps.log)(log), archived));
+        let stream = Metered::over((wraps.stream)(self.stream), meters);
+        Self { stream, moving, ..self }
     }
 }
 

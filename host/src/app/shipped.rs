@@ -1,13 +1,16 @@
-//! The shipped plugins, embedded in the program: at the first start they are installed and serve.
+//! The shipped plugins, embedded in the program: at the first start they are installed, and one of each point serves.
+//! A program that brings further policies installs those at its next start, and leaves who serves alone.
 
 use rust_embed::RustEmbed;
 
 use super::StartError;
 use crate::plugins::{Install, Plugins};
-use crate::storage;
+use crate::storage::{self, Origin};
 
-/// Their names; whatever else was built (examples, test plugins) is not shipped.
-const NAMES: [&str; 3] = ["weighted-router", "message-filter", "quality-inspector"];
+/// Those that serve from the first start; whatever else was built (test plugins) is not shipped.
+const SERVING: [&str; 3] = ["weighted-router", "message-filter", "quality-inspector"];
+/// Further policies, at hand for whoever activates one.
+const FURTHER: [&str; 4] = ["round-robin", "least-busy", "longest-idle", "returning-visitor-first"];
 
 /// `target/plugins`, as `build.rs` found it.
 #[derive(RustEmbed)]
@@ -15,31 +18,35 @@ const NAMES: [&str; 3] = ["weighted-router", "message-filter", "quality-inspecto
 #[allow_missing = true]
 struct Components;
 
-/// Installs what is embedded, where no generation was ever installed. One that does not work is left out: its point's
-/// fall-back answers.
+/// Installs what is embedded: all of it where no generation was ever installed, else the further policies of which there
+/// is none by that name. One that does not work is left out: its point's fall-back answers.
 pub(super) async fn install(
     plugins: &Plugins,
     storage: &storage::Handle,
 ) -> Result<(), StartError> {
-    if !storage.generations().await?.is_empty() {
-        return Ok(());
-    }
-    for name in NAMES {
+    let kept = storage.generations().await?;
+    let serving = SERVING.into_iter().filter(|_| kept.is_empty()).map(|name| (name, true));
+    let new = |name: &&str| kept.iter().all(|row| row.name != *name);
+    let further = FURTHER.into_iter().filter(new).map(|name| (name, false));
+    for (name, serves) in serving.chain(further) {
         let Some(file) = Components::get(&format!("{name}.wasm")) else { continue };
         let install = Install {
             bytes: file.data.into_owned(),
             named: (name.into(), env!("CARGO_PKG_VERSION").into()),
-            shipped: true,
+            origin: Origin::Shipped,
             config: "{}".into(),
             created_by: "kefu".into(),
         };
         let outcome = match plugins.install(install).await {
-            Ok(generation) => plugins.activate(generation.id).await,
-            Err(refused) => Err(refused),
+            Ok(generation) if serves => plugins.activate(generation.id).await,
+            installed => installed,
         };
         if let Err(error) = outcome {
-            tracing::error!(%error, plugin = name, "a shipped plugin does not serve");
+            tracing::error!(%error, plugin = name, "a shipped plugin is left out");
         }
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,16 +1,16 @@
-//! `kefu doctor`: looks at what usually goes wrong, and says what is in force. `ok` is as it should be, `note` is worth
-//! knowing, `WRONG` has to be changed and makes the command fail.
+//! `kefu doctor`: looks at what usually goes wrong, and says what is in force; it changes nothing. `ok` is as it should
+//! be, `note` is worth knowing, `WRONG` has to be changed and makes the command fail.
 
+mod data;
 mod kafka;
 mod limits;
 mod postgres;
 mod redis;
 
-use std::io::Write;
 use std::path::Path;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
-use anyhow::{Context, anyhow, bail, ensure};
+use anyhow::{anyhow, bail, ensure};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -22,8 +22,6 @@ use crate::config::Config;
 use crate::runtime::Clock;
 use crate::storage::StorageConfig;
 
-/// Below this the stream soon takes nothing more.
-const FREE_WANTED: u64 = 256 << 20;
 /// 2024-01-01: ids count from there.
 const FIRST_DAY_MS: u64 = 1_704_067_200_000;
 /// A file's time and the clock of one machine agree to this.
@@ -32,8 +30,6 @@ const APART_MS: u64 = 2000;
 const CLOCKS_APART_MS: u64 = 1000;
 /// How long anything may take to answer: whatever hangs, the doctor goes on.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// A disk slower than this makes every ack wait.
-const SLOW_SYNC: Duration = Duration::from_millis(50);
 
 /// What was found, when nothing is wrong.
 enum Found {
@@ -46,8 +42,8 @@ use Found::{Good, Note};
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let mut report = Report { wrong: 0 };
     report.line("config", Ok(Good("no mistakes".into())))?;
-    report.line("data directory", data_dir(&config.server.data_dir))?;
-    report.line("disk space", free_space(&config.server.data_dir))?;
+    report.line("data directory", data::directory(&config.server.data_dir))?;
+    report.line("disk space", data::free_space(&config.server.data_dir))?;
     report.line("clock", clock(&config.server.data_dir))?;
     report.line("open files", limits::open_files(config.transport.connections as u64))?;
     report.line("waiting connections", limits::waiting_connections())?;
@@ -63,7 +59,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     if let Some(settings) = app::journal_settings(&config) {
         kafka::lines(&config, &settings, &mut report).await?;
     }
-    server(config, &mut report).await?;
+    server(&config, &mut report).await?;
     match report.wrong {
         0 => Ok(()),
         1 => bail!("1 thing is wrong"),
@@ -86,34 +82,6 @@ impl Report {
             }
         })
     }
-}
-
-fn data_dir(dir: &Path) -> anyhow::Result<Found> {
-    std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
-    let probe = dir.join(".probe");
-    let mut file = std::fs::File::create(&probe)
-        .with_context(|| format!("{} cannot be written to", dir.display()))?;
-    let begun = Instant::now();
-    file.write_all(&[0; 4096])?;
-    file.sync_data()?;
-    let took = begun.elapsed();
-    std::fs::remove_file(&probe)?;
-    let said = format!("{}, fsync {:.1} ms", dir.display(), took.as_secs_f64() * 1000.0);
-    Ok(if took > SLOW_SYNC {
-        Note(format!("{said}: a slow disk, every ack waits for it"))
-    } else {
-        Good(said)
-    })
-}
-
-fn free_space(dir: &Path) -> anyhow::Result<Found> {
-    let disk = rustix::fs::statvfs(dir).context("the disk cannot be asked")?;
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-    let said = format!("{} MB free", free >> 20);
-    if free < FREE_WANTED {
-        bail!("only {said}, of at least {} MB: soon nothing is acked", FREE_WANTED >> 20);
-    }
-    Ok(Good(said))
 }
 
 /// The clock is after kefu's first day, and not before what the data directory has seen.
@@ -169,43 +137,52 @@ fn exposure(server: &Exposure) -> anyhow::Result<Found> {
 }
 
 /// The running server, or, when none runs, its data.
-async fn server(config: Config, report: &mut Report) -> anyhow::Result<()> {
+async fn server(config: &Config, report: &mut Report) -> anyhow::Result<()> {
     let own = Exposure::of(&config.server);
-    let listen = own.listen;
-    let mut link = match in_time(Box::pin(Link::open(config))).await {
-        Ok(link) => link,
+    match in_time(Link::running(config)).await {
+        Ok(Some(link)) => running(link, report).await,
+        Ok(None) => {
+            report.line("exposure", exposure(&own))?;
+            report.line("server", startable(config))?;
+            data::lines(config, report).await
+        }
         Err(error) => {
             report.line("exposure", exposure(&own))?;
-            return report.line("server", Err(error));
+            report.line("server", Err(error))
         }
-    };
+    }
+}
+
+async fn running(mut link: Link, report: &mut Report) -> anyhow::Result<()> {
     let served = in_time(link.exposure()).await;
     report.line("exposure", served.and_then(|served| exposure(&served)))?;
-    let state = match link.is_running() {
-        true => Ok(Good(format!("version {} runs", env!("CARGO_PKG_VERSION")))),
-        false => match std::net::TcpListener::bind(listen) {
-            Ok(_) => Ok(Note("does not run; its data opens, and its address is free".into())),
-            Err(why) => Err(anyhow!("does not run, and cannot listen on {listen}: {why}")),
-        },
-    };
-    report.line("server", state)?;
-    if link.is_running() {
-        let ready = in_time(link.get("/health/ready")).await;
-        match ready {
-            Ok(ready) => readiness(&ready, report)?,
-            Err(error) => report.line("work", Err(error.context("it takes no work")))?,
-        }
+    report.line("server", Ok(Good(format!("version {} runs", env!("CARGO_PKG_VERSION")))))?;
+    match in_time(link.get("/health/ready")).await {
+        Ok(ready) => readiness(&ready, report)?,
+        Err(error) => report.line("work", Err(error.context("it takes no work")))?,
     }
-    let plugins = in_time(link.get("/v1/plugins")).await;
     let trusted = in_time(link.get("/v1/plugins/trust")).await;
-    drop(timeout(PATIENCE, link.close()).await);
     report.line("plugin trust", trusted.map(|trusted| trust(&trusted)))?;
-    match plugins {
+    match in_time(link.get("/v1/plugins")).await {
+        Ok(all) => plugins(&all, report),
         Err(error) => report.line("plugins", Err(error)),
-        Ok(plugins) => ["routing", "filter", "inspection"]
-            .into_iter()
-            .try_for_each(|point| report.line(&format!("plugin {point}"), serves(&plugins, point))),
     }
+}
+
+/// Whether nothing would be in the way of a server that does not run.
+fn startable(config: &Config) -> anyhow::Result<Found> {
+    data::unused(&config.server.data_dir)?;
+    let listen = config.server.listen;
+    match std::net::TcpListener::bind(listen) {
+        Ok(_) => Ok(Note("does not run; its address is free".into())),
+        Err(why) => Err(anyhow!("does not run, and cannot listen on {listen}: {why}")),
+    }
+}
+
+fn plugins(all: &Value, report: &mut Report) -> anyhow::Result<()> {
+    ["routing", "filter", "inspection"]
+        .into_iter()
+        .try_for_each(|point| report.line(&format!("plugin {point}"), serves(all, point)))
 }
 
 /// What the running server says of itself.
@@ -268,6 +245,9 @@ fn serves(plugins: &Value, point: &str) -> anyhow::Result<Found> {
             Some(out) => {
                 let why = text(&out["fault"]);
                 Note(format!("{serves}, since {} was taken out ({why})", named(out)))
+            }
+            None if active["origin"] == "earlier" => {
+                Note(format!("{serves}; installed before kefu asked who signed a plugin"))
             }
             None => Good(serves),
         });

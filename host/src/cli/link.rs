@@ -28,14 +28,20 @@ pub(super) enum Link {
 
 impl Link {
     pub(super) async fn open(config: Config) -> anyhow::Result<Self> {
-        match UnixStream::connect(App::socket_path(&config)).await {
-            Ok(stream) => {
-                let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-                runtime::spawn(connection);
-                Ok(Self::Socket(sender))
-            }
-            Err(_) => Ok(Self::Inside(Box::new(App::build(config).await?))),
+        match Self::running(&config).await? {
+            Some(running) => Ok(running),
+            None => Ok(Self::Inside(Box::new(App::build(config).await?))),
         }
+    }
+
+    /// The way to the running server, if one runs: for what only looks.
+    pub(super) async fn running(config: &Config) -> anyhow::Result<Option<Self>> {
+        let Ok(stream) = UnixStream::connect(App::socket_path(config)).await else {
+            return Ok(None);
+        };
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        runtime::spawn(connection);
+        Ok(Some(Self::Socket(sender)))
     }
 
     /// As [`Link::open`], for what only reads or changes what is there: without data it makes none.

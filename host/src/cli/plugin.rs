@@ -165,10 +165,10 @@ async fn remove(link: &mut Link, generation: &str) -> anyhow::Result<()> {
 async fn list(link: &mut Link) -> anyhow::Result<()> {
     let answer = link.get("/v1/plugins").await?;
     say_each("plugins", &answer["generations"], |generation| {
-        let from = match (&generation["publisher"], generation["shipped"] == true) {
+        let from = match (&generation["publisher"], text(&generation["origin"])) {
             (Value::String(publisher), _) => format!("of {publisher}"),
-            (_, true) => "shipped".to_owned(),
-            _ => "bare".to_owned(),
+            (_, "installed") => "bare".to_owned(),
+            (_, origin) => origin.to_owned(),
         };
         format!("{}  {from}  {}", shown(generation), text(&generation["stage"]))
     })

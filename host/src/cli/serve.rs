@@ -37,7 +37,7 @@ pub(super) async fn run(serve: Serve, mut config: Config) -> anyhow::Result<()> 
         .await
         .with_context(|| format!("cannot listen on {listen} (server.listen)"))?;
     let address = listener.local_addr()?;
-    let url = Exposure { listen: address, ..Exposure::of(&config.server) }.url();
+    let exposure = Exposure { listen: address, ..Exposure::of(&config.server) };
     let app = App::build(config).await?;
     if let Some(admin) = app.first_admin().await? {
         say(&format!(
@@ -48,7 +48,10 @@ pub(super) async fn run(serve: Serve, mut config: Config) -> anyhow::Result<()> 
     }
     let shutdown = CancellationToken::new();
     runtime::spawn(on_signal(signals, shutdown.clone()));
-    say(&format!("listening on http://{address}; console: {url}/console/"))?;
+    if let Some(advice) = exposure.advice().filter(|_| address.ip().is_unspecified()) {
+        say(&advice)?;
+    }
+    say(&format!("listening on http://{address}; console: {}/console/", exposure.url()))?;
     app.run(listener, shutdown).await?;
     Ok(())
 }

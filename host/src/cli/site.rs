@@ -86,10 +86,13 @@ async fn add(link: &mut Link, new: Add, place: &str) -> anyhow::Result<()> {
     let (key, origins) = (&new.key, &new.origins);
     let body = json!({ "key": key, "name": name, "team": team, "origins": origins });
     link.post("/v1/sites", &body).await?;
-    let url = link.exposure().await?.url();
+    let exposure = link.exposure().await?;
+    let url = exposure.url();
     say(&format!("site `{key}` added; put this into its pages:"))?;
     say(&format!("  <script src=\"{url}/kefu.js\" data-site=\"{key}\" async></script>"))?;
-    if !link.is_running() {
+    if link.is_running() {
+        exposure.advice().map_or(Ok(()), |advice| say(&advice))?;
+    } else {
         say(&format!(
             "no server runs on this data: {url} is what the config says ({place} and KEFU__…); \
              change it above if the server gets another address"

@@ -2,6 +2,7 @@
 //! at the first. What nobody took is an unknown key.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -66,6 +67,8 @@ pub(super) struct Reader {
     root: Table,
     /// `section.key` → the variable that set it, and to what.
     overridden: BTreeMap<String, (String, String)>,
+    /// Variables that begin like ours and set nothing.
+    strays: Vec<String>,
     problems: Vec<Problem>,
     asked: Vec<(String, Value)>,
 }
@@ -74,7 +77,7 @@ impl Reader {
     pub(super) fn new(
         file: &str,
         text: &str,
-        environment: impl Iterator<Item = (String, String)>,
+        environment: impl Iterator<Item = (OsString, OsString)>,
     ) -> Result<Self, Problems> {
         let root = text.parse::<Table>().map_err(|error| {
             let expected = format!("TOML: {}", error.to_string().trim_end().replace('\n', " "));
@@ -85,18 +88,33 @@ impl Reader {
             section: "",
             root,
             overridden: BTreeMap::new(),
+            strays: Vec::new(),
             problems: Vec::new(),
             asked: Vec::new(),
         };
         for (variable, value) in environment {
-            reader.set_from_environment(&variable, &value);
+            match (variable.to_str(), value.to_str()) {
+                (Some(variable), Some(value)) => reader.set_from_environment(variable, value),
+                _ => reader.not_text(&variable),
+            }
         }
         Ok(reader)
     }
 
+    /// A variable whose name or value is not UTF-8, if it is one of ours.
+    fn not_text(&mut self, variable: &OsStr) {
+        let place = variable.to_string_lossy().into_owned();
+        let Some(path) = place.strip_prefix("KEFU__") else { return };
+        let key = path.to_ascii_lowercase().replacen("__", ".", 1);
+        self.problems.push(Problem { place, key, expected: "text in UTF-8".into() });
+    }
+
     /// `KEFU__SECTION__KEY=value`: the value is TOML (`5`, `true`, `["a"]`), or else a plain string.
     fn set_from_environment(&mut self, variable: &str, text: &str) {
-        let Some(path) = variable.strip_prefix("KEFU__") else { return };
+        let Some(path) = variable.strip_prefix("KEFU__") else {
+            self.strays.extend(variable.starts_with("KEFU_").then(|| variable.to_owned()));
+            return;
+        };
         let path = path.to_ascii_lowercase();
         let Some((section, key)) = path.split_once("__") else {
             let expected = "KEFU__SECTION__KEY".to_owned();
@@ -145,8 +163,8 @@ impl Reader {
 
     /// All problems, if any.
     pub(super) fn finish(mut self) -> Result<(), Problems> {
-        for section in std::mem::take(&mut self.root).keys() {
-            self.problem_at(section.clone(), NO_SECTION.into());
+        for (section, given) in &std::mem::take(&mut self.root) {
+            self.no_section(section, given);
         }
         let keys = || self.asked.iter().map(|(path, _)| path.as_str());
         for problem in &mut self.problems {
@@ -161,7 +179,23 @@ impl Reader {
                 problem.expected.push_str(&format!(" (did you mean `{meant}`?)"));
             }
         }
+        let missed = self.strays.iter().filter_map(|stray| missed(stray, keys()));
+        self.problems.extend(missed);
         if self.problems.is_empty() { Ok(()) } else { Err(Problems(self.problems)) }
+    }
+
+    /// A section that nobody read: said of the file if it has it, and of each variable that set a key in it.
+    fn no_section(&mut self, section: &str, given: &Value) {
+        let within = format!("{section}.");
+        let set = self.overridden.iter().filter(|(path, _)| path.starts_with(&within));
+        let mut places: Vec<String> = set.map(|(_, (variable, _))| variable.clone()).collect();
+        let keys = given.as_table().map_or(0, Table::len);
+        if keys == 0 || keys > places.len() {
+            places.insert(0, self.file.clone());
+        }
+        let problem =
+            |place| Problem { place, key: section.to_owned(), expected: NO_SECTION.into() };
+        self.problems.extend(places.into_iter().map(problem));
     }
 
     /// Every key that was asked for, with the value in force.
@@ -306,6 +340,23 @@ fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a 
     };
     let near = names.map(|name| (far(name), name)).min_by_key(|(far, _)| *far)?;
     (near.0 <= 2).then_some(near.1)
+}
+
+/// A variable that was to set a key and does not: `KEFU_SERVER_LISTEN`, `KEFU_LISTEN`. The others that begin with `KEFU_`
+/// are none of ours: Kubernetes makes some for a service named `kefu`.
+fn missed<'a>(variable: &str, keys: impl Iterator<Item = &'a str>) -> Option<Problem> {
+    let wrong = variable.strip_prefix("KEFU_")?.to_ascii_lowercase().replace("__", "_");
+    let far = |path: &str| match path.split_once('.') {
+        Some((_, key)) if key == wrong => 0,
+        _ => letters_apart(&wrong, &path.replace('.', "_")),
+    };
+    let (far, path) = keys.map(|path| (far(path), path)).min_by_key(|(far, _)| *far)?;
+    let meant = path.replace('.', "__").to_uppercase();
+    (far <= 2).then(|| Problem {
+        place: variable.into(),
+        key: String::new(),
+        expected: format!("no such variable (did you mean `KEFU__{meant}`?)"),
+    })
 }
 
 /// Edit distance (Levenshtein): letters to put in, take out or change.

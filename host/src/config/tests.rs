@@ -1,12 +1,15 @@
 //! What an operator relies on: the documented defaults are the defaults, and every mistake is named at once.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
 use super::reader::Reader;
 use super::{Config, Network, Problems};
 
 const DOCUMENTED: &str = include_str!("../../../config/kefu.toml");
 
 fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Config, Problems> {
-    let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+    let environment = environment.iter().map(|(k, v)| (OsString::from(*k), OsString::from(*v)));
     Config::parse("kefu.toml", text, environment)
 }
 
@@ -185,10 +188,67 @@ fn all_problems_are_reported_at_once_with_place_key_and_expectation() {
 }
 
 #[test]
+fn a_section_that_is_none_is_said_of_whoever_wrote_it() {
+    let told = |text: &str, environment: &[(&str, &str)]| {
+        let found = parse(text, environment).unwrap_err();
+        let expected = "no such section (did you mean `limits`?)";
+        assert!(found.0.iter().all(|p| p.key == "limts" && p.expected == expected), "{found}");
+        found.0.into_iter().map(|problem| problem.place).collect::<Vec<_>>()
+    };
+    let variable = [("KEFU__LIMTS__TEXT_BYTES", "7")];
+    assert_eq!(told("", &variable), ["KEFU__LIMTS__TEXT_BYTES"]);
+    let more = [variable[0], ("KEFU__LIMTS__FIELD_BYTES", "7")];
+    assert_eq!(told("", &more), ["KEFU__LIMTS__FIELD_BYTES", "KEFU__LIMTS__TEXT_BYTES"]);
+    let file = "[limts]\nfield_bytes = 7\n";
+    assert_eq!(told(file, &variable), ["kefu.toml", "KEFU__LIMTS__TEXT_BYTES"]);
+    assert_eq!(told(file, &[]), ["kefu.toml"]);
+}
+
+#[test]
+fn a_variable_that_is_not_text_is_named_and_a_stranger_is_not() {
+    let broken = || OsString::from_vec(vec![b'7', 0xff]);
+    let environment = [
+        (OsString::from("KEFU__LIMITS__TEXT_BYTES"), broken()),
+        (OsString::from("SOMEBODY_ELSES"), broken()),
+        (OsString::from_vec(b"KEFU__LIMITS__\xff".to_vec()), OsString::from("7")),
+    ];
+    let found = Config::parse("kefu.toml", "", environment.into_iter()).unwrap_err();
+    let told: Vec<_> = found.0.iter().map(|p| (p.key.as_str(), p.expected.as_str())).collect();
+    let expected = [("limits.text_bytes", "text in UTF-8"), ("limits.\u{fffd}", "text in UTF-8")];
+    assert_eq!(told, expected);
+    assert_eq!(found.0[0].place, "KEFU__LIMITS__TEXT_BYTES");
+}
+
+#[test]
 fn the_environment_wins_over_the_file() {
     let environment = [("KEFU__SERVER__LISTEN", "0.0.0.0:9"), ("KEFU__SESSIONS__GRACE", "2s")];
     let config = parse("[sessions]\ngrace = \"9s\"\n", &environment).unwrap();
     assert_eq!((config.server.listen.port(), config.sessions.grace_ms), (9, 2000));
+}
+
+#[test]
+fn a_variable_with_an_underscore_too_few_is_named_and_others_are_left_alone() {
+    for (stray, meant) in [
+        ("KEFU_SERVER_LISTEN", "KEFU__SERVER__LISTEN"),
+        ("KEFU_SERVER__LISTEN", "KEFU__SERVER__LISTEN"),
+        ("KEFU_STORAGE_URI", "KEFU__STORAGE__URL"),
+        ("KEFU_DATA_DIR", "KEFU__SERVER__DATA_DIR"),
+    ] {
+        let told = parse("", &[(stray, "1")]).unwrap_err().to_string();
+        let line = format!("{stray}: no such variable (did you mean `{meant}`?)");
+        assert!(told.ends_with(&line), "{told}");
+    }
+    // Read elsewhere, by the tests, or made by Kubernetes for services of these names.
+    let mut others = vec!["KEFU_CONFIG".to_owned(), "KEFU_PROGRAM".into(), "KEFU_BIN".into()];
+    others.extend(["POSTGRES", "REDIS", "KAFKA"].map(|name| format!("KEFU_TEST_{name}")));
+    for service in ["", "SERVER_", "REDIS_", "KAFKA_", "STORAGE_", "STREAM_", "WEB_"] {
+        for end in ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_8030_TCP"] {
+            others.push(format!("KEFU_{service}{end}"));
+        }
+    }
+    for other in &others {
+        assert_eq!(parse("", &[(other, "1")]), parse("", &[]), "{other}");
+    }
 }
 
 #[test]
@@ -205,7 +265,7 @@ fn a_password_is_never_shown() {
         assert_eq!(config.storage.url.whole(), url);
         assert_eq!(config.storage.url.to_string(), shown);
         assert!(!format!("{config:?}").contains("s3"), "{config:?}");
-        let environment = [("KEFU__STORAGE__URL".to_owned(), url.to_owned())];
+        let environment = [(OsString::from("KEFU__STORAGE__URL"), OsString::from(url))];
         let mut reader = Reader::new("", "", environment.into_iter()).unwrap();
         let _ = Config::read(&mut reader);
         let printed = reader.asked().iter().find(|(key, _)| key == "storage.url").unwrap();

@@ -160,7 +160,8 @@ impl Conversations {
             if !roster.iter().any(|one| one.id == *agent && one.role >= Role::Supervisor) {
                 sessions.unfollow_for(Party::Agent(*agent), id);
             }
-            sessions.push_to(Party::Agent(*agent), Push::Gone(id));
+            let gone = Push::Gone { conversation: id, version: next.version };
+            sessions.push_to(Party::Agent(*agent), gone);
         }
         if next.state == State::Waiting {
             for agent in has {

@@ -11,6 +11,7 @@ use crate::domain::conversation::State;
 use crate::domain::event::{EventBody, NewEvent, QueueCause};
 use crate::domain::ids::ConversationId;
 use crate::domain::people::{Party, Role};
+use crate::domain::refusal::Code;
 use world::{World, key, open_with};
 
 fn say(text: &str) -> Ask {
@@ -68,25 +69,27 @@ async fn who_may_do_what() {
     let id = world.opened(&visitor).await;
 
     let refused = [
-        (&stranger, say("hi")),
-        (&stranger, Ask::Close),
-        (&li, say("not mine yet")),
-        (&visitor, Ask::Take),
-        (&visitor, Ask::Say { text: "n".into(), note: true, file: None }),
-        (&li, Ask::Rate { score: 5, comment: None }),
-        (&visitor, Ask::Rate { score: 5, comment: None }),
-        (&visitor, say("   ")),
-        (&visitor, say(&"x".repeat(5000))),
+        (&stranger, say("hi"), Code::NotFound),
+        (&stranger, Ask::Close, Code::NotFound),
+        (&li, say("not mine yet"), Code::Forbidden),
+        (&visitor, Ask::Take, Code::Forbidden),
+        (&visitor, Ask::Say { text: "n".into(), note: true, file: None }, Code::Forbidden),
+        (&li, Ask::Rate { score: 5, comment: None }, Code::Forbidden),
+        (&visitor, Ask::Rate { score: 5, comment: None }, Code::Conflict),
+        (&visitor, say("   "), Code::Invalid),
+        (&visitor, say(&"x".repeat(5000)), Code::TooLarge),
     ];
-    for (n, (who, ask)) in refused.into_iter().enumerate() {
+    for (n, (who, ask, code)) in refused.into_iter().enumerate() {
         let got = world.service.ask(who, id, key(&format!("no{n}")), ask.clone()).await;
-        assert!(got.is_err(), "{who:?} {ask:?}");
+        assert_eq!(got.map_err(|refusal| refusal.code()), Err(code), "{who:?} {ask:?}");
     }
-    assert!(world.service.visible(&stranger, id).await.is_err());
+    let hidden = |seen: Result<_, Refusal>| seen.map(drop).map_err(|refusal| refusal.code());
+    assert_eq!(hidden(world.service.visible(&stranger, id).await), Err(Code::NotFound));
     assert!(world.service.visible(&li, id).await.is_ok(), "waits for its team");
 
     world.service.ask(&li, id, key("take"), Ask::Take).await.unwrap();
-    assert!(world.service.visible(&wu, id).await.is_err(), "another agent has it");
+    let seen = hidden(world.service.visible(&wu, id).await);
+    assert_eq!(seen, Err(Code::NotFound), "another agent has it");
     let got = world.service.ask(&wu, id, key("wu"), say("hi")).await;
     assert_eq!(got, Err(Refusal::Forbidden("another agent has it")));
     world

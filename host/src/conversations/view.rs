@@ -147,6 +147,22 @@ impl Conversations {
         who: &Principal,
         search: Search,
     ) -> Result<Vec<Arc<Summary>>, Refusal> {
+        let Some(search) = self.allowed(who, search).await? else { return Ok(Vec::new()) };
+        let rows = self.find(search).await?;
+        self.summaries(&rows).await
+    }
+
+    /// How many [`Self::search`] finds on all pages, up to [`COUNTED_MOST`](crate::storage::COUNTED_MOST).
+    ///
+    /// # Errors
+    /// As [`Self::search`].
+    pub async fn count(&self, who: &Principal, search: Search) -> Result<u32, Refusal> {
+        let Some(search) = self.allowed(who, search).await? else { return Ok(0) };
+        self.parts.storage.count(&search).await.map_err(stored)
+    }
+
+    /// A search, narrowed to what this principal's lists may show; `None`: that is nothing.
+    async fn allowed(&self, who: &Principal, search: Search) -> Result<Option<Search>, Refusal> {
         let mut search = Search { limit: search.limit.clamp(1, MOST), ..search };
         match *who {
             Principal::Visitor { visitor, .. } => {
@@ -161,7 +177,7 @@ impl Conversations {
                     let asked = |team: &_| search.teams.is_empty() || search.teams.contains(team);
                     search.teams = teams.into_iter().filter(asked).collect();
                     if search.teams.is_empty() {
-                        return Ok(Vec::new());
+                        return Ok(None);
                     }
                 } else {
                     search.agent = Some(agent);
@@ -169,8 +185,7 @@ impl Conversations {
             }
             Principal::Agent { .. } => {}
         }
-        let rows = self.find(search).await?;
-        self.summaries(&rows).await
+        Ok(Some(search))
     }
 }
 

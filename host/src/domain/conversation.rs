@@ -11,8 +11,8 @@
 //! ```
 //!
 //! Each arrow is a `Command` and is performed by [`apply`] and nowhere else. What cannot happen: a
-//! closed conversation never opens again; a conversation never has an agent unless it is active; an
-//! active one always has one.
+//! closed conversation never opens again; a waiting one never has an agent; an active one always has
+//! one. A closed one keeps the agent who answered last, if anybody did.
 
 use std::collections::BTreeMap;
 

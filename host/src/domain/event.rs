@@ -43,6 +43,15 @@ pub struct NewEvent {
     pub body: EventBody,
 }
 
+impl NewEvent {
+    /// As the stream has it now. Keys of the system's events are nobody's business.
+    pub(crate) fn appended(self, seq: Seq, at: Millis) -> Event {
+        let Self { conversation, from, key, body } = self;
+        let key = (from != Party::System).then_some(key);
+        Event { conversation, seq, at, from, key, body }
+    }
+}
+
 /// What happened. The tag `type` is the same word on the wire, in the stream and in storage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]

@@ -96,7 +96,8 @@ pub struct RoutingInput {
     pub candidates: Vec<Candidate>,
     /// Level of each candidate in each needed skill, row-major `candidates × needs`, 0 = lacks it.
     pub levels: Vec<u8>,
-    /// More facts (`language`, `field.<name>`, `returning`).
+    /// More facts: `language`, `field.<name>` (pre-chat answers), `returning` (somebody answered this visitor before),
+    /// `last_assigned` (to whom routing gave the team's last conversation).
     pub attrs: Attrs,
 }
 

@@ -2,13 +2,14 @@
 //! allowed is taken out at once, its quarantine says why, and the newest one before it that is allowed serves again; where
 //! there is none, the point's fall-back does.
 
+use super::intake::Vouched;
 use super::keys::PublicKey;
 use super::package::{self, Package};
 use super::trust::{Revocations, Trust};
 use super::{Parts, Plugins, Refused};
 use crate::domain::ids::GenerationId;
 use crate::domain::plugin::Point;
-use crate::storage::{Generation, PublisherKey, RevocationList, Stage, StorageError};
+use crate::storage::{Generation, Origin, PublisherKey, RevocationList, Stage, StorageError};
 
 impl Plugins {
     /// What the operator requires and trusts, and what is revoked.
@@ -173,7 +174,7 @@ impl Parts {
         trust: &Trust,
         row: &Generation,
     ) -> Result<Result<(), String>, Refused> {
-        if row.shipped {
+        if row.origin != Origin::Installed {
             return Ok(Ok(()));
         }
         let component = self.storage.component(row.id).await?.ok_or(Refused::NotFound)?;
@@ -182,6 +183,13 @@ impl Parts {
             Err(Refused::Rejected(why)) => Err(why),
             Err(other) => return Err(other),
         })
+    }
+
+    /// What may serve without a package.
+    pub(super) async fn vouched(&self) -> Result<Vouched, Refused> {
+        let all = self.storage.generations().await?.into_iter();
+        let may = all.filter(|row| row.origin != Origin::Installed);
+        Ok(may.map(|row| (row.digest, row.origin)).collect())
     }
 
     pub(super) async fn retired(&self, point: Point) -> Result<Vec<Generation>, Refused> {

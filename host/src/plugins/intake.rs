@@ -1,5 +1,6 @@
 //! What comes in: a package, or a component without one, taken apart and held against the rules that need no engine.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use semver::Version;
@@ -10,12 +11,16 @@ use super::trust::Trust;
 use super::{Install, PluginsConfig, Refused};
 use crate::domain::ids::{GenerationId, Millis};
 use crate::domain::plugin::Point;
-use crate::storage::{Generation, Stage};
+use crate::storage::{Generation, Origin, Stage};
 
 const LARGEST_CONFIG: usize = 256 << 10;
 const LONGEST_NAME: usize = 64;
 /// How a core module begins, as opposed to a component.
 const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
+/// Components that may serve without a package, by their digest: what came with the program, or was here before trust was
+/// asked for. With another config they are the same code.
+pub(super) type Vouched = BTreeMap<String, Origin>;
 
 /// What was taken in.
 pub(super) struct Taken {
@@ -31,13 +36,19 @@ pub(super) struct Taken {
 pub(super) fn take(
     install: Install,
     trust: &Trust,
+    vouched: &Vouched,
     (id, now): (GenerationId, Millis),
 ) -> Result<Taken, Refused> {
     let package = match Package::is_meant(&install.bytes) {
         true => Some(Package::read(&install.bytes).map_err(Refused::Rejected)?),
         false => None,
     };
-    if !install.shipped {
+    let origin = match (&package, install.origin) {
+        (None, Origin::Installed) => vouched.get(&sha256(&install.bytes)).copied(),
+        (_, origin) => Some(origin),
+    };
+    let origin = origin.unwrap_or(Origin::Installed);
+    if origin == Origin::Installed {
         // What is nothing at all is better told so than that it is not signed.
         let nothing = package.is_none() && !install.bytes.starts_with(b"\0asm");
         if !nothing {
@@ -60,7 +71,7 @@ pub(super) fn take(
         point: package.as_ref().map_or(Point::Routing, |package| package.manifest().point),
         name,
         plugin_version: version,
-        shipped: install.shipped,
+        origin,
         publisher: package.as_ref().map(|package| package.manifest().publisher.clone()),
         package: package.as_ref().map(|package| package.digest().to_owned()),
         signer: package.as_ref().and_then(Package::signer).map(ToString::to_string),

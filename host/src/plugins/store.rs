@@ -10,7 +10,7 @@ use super::{Install, Parts, Plugins, Refused, admission, intake, schema};
 use crate::domain::ids::GenerationId;
 use crate::domain::plugin::Point;
 use crate::runtime;
-use crate::storage::{Generation, Stage};
+use crate::storage::{Generation, Origin, Stage};
 
 /// Compiled components by their digest, the latest last: what is activated was compiled when it was installed, what is
 /// rolled back to when it served. About a megabyte each.
@@ -31,7 +31,9 @@ impl Plugins {
         // Before anything is revoked or after: not in between.
         let mut kept = parts.compiling.lock().await;
         let trust = parts.trust().await?;
-        let taken = on_a_thread(move || intake::take(install, &trust, (id, now))).await?;
+        let vouched = parts.vouched().await?;
+        let take = move || intake::take(install, &trust, &vouched, (id, now));
+        let taken = on_a_thread(take).await?;
         let rest = taken.package.as_ref().map(Package::rest).transpose();
         let rest = rest.map_err(Refused::Rejected)?;
         let component = Arc::clone(&taken.component);
@@ -139,7 +141,7 @@ impl Parts {
     async fn stored(&self, row: Generation) -> Result<Taken, Refused> {
         let component = self.storage.component(row.id).await?.ok_or(Refused::NotFound)?;
         let package = self.package(&row, &component).await?;
-        if !row.shipped {
+        if row.origin == Origin::Installed {
             self.trust().await?.examine(package.as_ref()).map_err(Refused::Rejected)?;
         }
         Ok(Taken { row, component: component.into(), package })

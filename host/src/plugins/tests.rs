@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::domain::ids::{AgentId, ConversationId, GenerationId, SiteId, TeamId};
 use crate::domain::plugin::Candidate;
-use crate::storage::{Generation, Stage};
+use crate::storage::{Generation, Origin, Stage};
 
 mod admission;
 mod misdeeds;
 mod packages;
+mod policies;
 mod swap;
 
 fn component(name: &str) -> Vec<u8> {
@@ -49,7 +50,7 @@ fn with(component: Vec<u8>, config: &str) -> Install {
     Install {
         bytes: component,
         named: ("test".into(), "1.0.0".into()),
-        shipped: true,
+        origin: Origin::Shipped,
         config: config.into(),
         created_by: "kefu".into(),
     }

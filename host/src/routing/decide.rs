@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::input::{Question, sort};
+use super::input::{Crowd, Question, sort};
 use super::{Routing, Seen, away};
 use crate::domain::conversation::Conversation;
 use crate::domain::ids::{DecisionId, TeamId};
@@ -28,20 +28,20 @@ impl Routing {
         if waiting.is_empty() {
             return Ok(());
         }
-        let mut contenders = self.contenders().await?;
+        let mut crowd = self.crowd().await?;
         let mut decided = 0;
         for row in waiting {
-            if !contenders.iter().any(is_free) {
+            if !crowd.contenders.iter().any(is_free) {
                 break;
             }
-            if self.decide(&row, &mut contenders).await? {
+            if self.decide(&row, &mut crowd).await? {
                 decided += 1;
                 if decided % DECISIONS_PER_LOOK == 0 {
-                    contenders = self.contenders().await?;
+                    crowd = self.crowd().await?;
                 }
             }
         }
-        self.tell_places(&contenders).await
+        self.tell_places(&crowd.contenders).await
     }
 
     /// Takes what was seen on the tail into the queue.
@@ -71,12 +71,12 @@ impl Routing {
     pub(super) async fn decide(
         &self,
         row: &Conversation,
-        contenders: &mut [Contender],
+        crowd: &mut Crowd,
     ) -> Result<bool, Refusal> {
         let visitor = self.storage.visitor(row.visitor).await.map_err(away)?;
         let last_agent = visitor.and_then(|visitor| visitor.last_agent);
         let (moment, seed) = (self.moment(), fresh_id(&self.clock));
-        let sorted = sort(&Question { row, moment, seed, last_agent }, contenders);
+        let sorted = sort(&Question { row, moment, seed, last_agent }, crowd);
         if sorted.input.candidates.is_empty() {
             return Ok(false);
         }
@@ -93,7 +93,7 @@ impl Routing {
             conversation: row.id,
             site: row.site,
             team: row.team,
-            ranked: ranked(&places, &ranking, |i| &contenders[sorted.behind[i]]),
+            ranked: ranked(&places, &ranking, |i| &crowd.contenders[sorted.behind[i]]),
             input: sorted.input,
             excluded: sorted.excluded,
             factor_names: ranking.factor_names,
@@ -107,7 +107,7 @@ impl Routing {
         };
         sign(&mut decision, answer, answered);
         let ranked = places.into_iter().map(|i| sorted.behind[i]);
-        self.give(row, decision, contenders, ranked).await?;
+        self.give(row, decision, crowd, ranked).await?;
         Ok(true)
     }
 
@@ -117,11 +117,11 @@ impl Routing {
         &self,
         row: &Conversation,
         mut decision: Decision,
-        contenders: &mut [Contender],
+        crowd: &mut Crowd,
         ranked: impl Iterator<Item = usize> + Send,
     ) -> Result<(), Refusal> {
         for i in ranked {
-            let contender = &mut contenders[i];
+            let contender = &mut crowd.contenders[i];
             if !self.presence.is_present(contender.agent) {
                 contender.present = false;
                 decision.passed.push((contender.agent, Excluded::Absent));
@@ -133,6 +133,7 @@ impl Routing {
                 Claim::Won => {
                     contender.active += 1;
                     contender.idle_since = kept.at;
+                    crowd.turns.insert(row.team, contender.agent);
                     self.queue.lock().remove(row.id);
                     return Ok(());
                 }

@@ -1,13 +1,23 @@
 //! What a decision is made from: contenders from storage and presence, and the policy's input after
 //! the hard rules.
 
+use std::collections::BTreeMap;
+
 use super::{Routing, away};
 use crate::domain::agent::{Agent, Status};
 use crate::domain::conversation::Conversation;
-use crate::domain::ids::AgentId;
+use crate::domain::ids::{AgentId, TeamId};
 use crate::domain::plugin::{Attrs, Candidate, RoutingInput};
 use crate::domain::refusal::Refusal;
 use crate::domain::routing::{Contender, Excluded, Moment, excluded};
+
+/// Everyone who could answer, and whose turn it was last in each team, as of one look at storage and what was decided
+/// since.
+#[derive(Debug, Clone)]
+pub(super) struct Crowd {
+    pub(super) contenders: Vec<Contender>,
+    pub(super) turns: BTreeMap<TeamId, AgentId>,
+}
 
 /// Contenders sorted into those the policy sees and those the hard rules left out.
 pub(super) struct Sorted {
@@ -29,18 +39,18 @@ pub(super) struct Question<'a> {
 }
 
 impl Routing {
-    /// Everyone who could answer, as of now.
-    pub(super) async fn contenders(&self) -> Result<Vec<Contender>, Refusal> {
+    /// Looks at storage and presence: three reads, however many agents there are.
+    pub(super) async fn crowd(&self) -> Result<Crowd, Refusal> {
         let agents = self.storage.agents().await.map_err(away)?;
         let loads = self.storage.loads().await.map_err(away)?;
+        let turns = self.storage.turns().await.map_err(away)?.into_iter().collect();
         let load = |id| loads.iter().find(|(agent, _)| *agent == id).map_or(0, |(_, n)| *n);
         let enabled = agents.into_iter().filter(|agent| agent.enabled);
-        Ok(enabled
-            .map(|agent| {
-                let present = self.presence.is_present(agent.id);
-                contender(load(agent.id), present, agent)
-            })
-            .collect())
+        let contenders = enabled.map(|agent| {
+            let present = self.presence.is_present(agent.id);
+            contender(load(agent.id), present, agent)
+        });
+        Ok(Crowd { contenders: contenders.collect(), turns })
     }
 }
 
@@ -61,14 +71,14 @@ fn contender(active: u16, present: bool, agent: Agent) -> Contender {
 
 /// Applies the hard rules and writes the policy's input. A skill's number is its place among the
 /// conversation's needs.
-pub(super) fn sort(question: &Question<'_>, contenders: &[Contender]) -> Sorted {
+pub(super) fn sort(question: &Question<'_>, crowd: &Crowd) -> Sorted {
     let Question { row, moment, seed, last_agent } = *question;
     let now = moment.now;
     let mut out = Vec::new();
     let mut behind = Vec::new();
     let mut candidates = Vec::new();
     let mut levels = Vec::new();
-    for (i, contender) in contenders.iter().enumerate() {
+    for (i, contender) in crowd.contenders.iter().enumerate() {
         if let Some(rule) = excluded(row, contender, moment) {
             out.push((contender.agent, contender.name.clone(), rule));
             continue;
@@ -98,14 +108,15 @@ pub(super) fn sort(question: &Question<'_>, contenders: &[Contender]) -> Sorted 
         needs: row.needs.iter().enumerate().map(need).collect(),
         candidates,
         levels,
-        attrs: attrs(row, last_agent.is_some()),
+        attrs: attrs(row, last_agent.is_some(), crowd.turns.get(&row.team)),
     };
     Sorted { input, behind, excluded: out }
 }
 
-fn attrs(row: &Conversation, returning: bool) -> Attrs {
+fn attrs(row: &Conversation, returning: bool, last: Option<&AgentId>) -> Attrs {
     let language = row.language.iter().map(|tag| ("language".to_owned(), tag.clone()));
     let fields = row.fields.iter().map(|(name, value)| (format!("field.{name}"), value.clone()));
     let returning = returning.then(|| ("returning".to_owned(), "true".to_owned()));
-    language.chain(fields).chain(returning).collect()
+    let last = last.map(|agent| ("last_assigned".to_owned(), agent.to_string()));
+    language.chain(fields).chain(returning).chain(last).collect()
 }

@@ -98,9 +98,9 @@ async fn the_record_says_who_was_passed_over_and_who_got_it() {
     let visitor = world.visitor().await;
     let (li, wu) = (world.agent("li", 1).await, world.agent("wu", 1).await);
     let routing = idle(&world);
-    let mut seen = routing.contenders().await.unwrap();
+    let mut seen = routing.crowd().await.unwrap();
     // Equals: who became free first is asked first, and within one millisecond the lower number.
-    let first = seen.iter().min_by_key(|one| (one.idle_since, one.agent)).unwrap().agent;
+    let first = seen.contenders.iter().min_by_key(|one| (one.idle_since, one.agent)).unwrap().agent;
     let (li, wu) = if first == world.id_of(&li) { (li, wu) } else { (wu, li) };
     let before = world.opened(&visitor).await;
     let (id, last) = (world.opened(&visitor).await, world.opened(&visitor).await);

@@ -21,7 +21,12 @@ pub enum Push {
     /// A conversation's summary, new or changed.
     Summary(Arc<Summary>),
     /// No longer in this client's lists.
-    Gone(ConversationId),
+    Gone {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// The change that took it away: a summary of an older one says nothing any more.
+        version: u64,
+    },
     /// Place in the queue.
     Position {
         /// Which conversation.

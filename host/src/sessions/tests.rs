@@ -230,9 +230,10 @@ async fn what_is_done_to_a_persons_sessions_is_done_on_every_node() {
         tokio::time::timeout(Duration::from_secs(5), taken).await.expect("given in time")
     };
 
-    one.sessions.push_to(party, Push::Gone(talk()));
+    let gone = Push::Gone { conversation: talk(), version: 2 };
+    one.sessions.push_to(party, gone.clone());
     for (on, session) in [&one, &two].into_iter().zip(&here) {
-        assert_eq!(takes(on, session).await, [Item::Push(Push::Gone(talk()))], "once");
+        assert_eq!(takes(on, session).await, [Item::Push(gone.clone())], "once");
     }
     one.sessions.follow_for(party, Follow { conversation: talk(), sent: 0 });
     one.says("1").await;

@@ -29,6 +29,7 @@ macro_rules! every {
             searches_page_from_the_newest,
             decisions_are_kept_whole,
             a_claim_and_its_decision_are_one_commit,
+            a_turn_is_taken_with_the_decision,
             closed_conversations_are_inspected_once,
             service_time_is_the_mean_of_the_last_fifty,
             generations_are_numbered_per_point,

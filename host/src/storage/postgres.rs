@@ -32,6 +32,7 @@ use super::{PostgresConfig, StorageError, Stored};
 
 pub(super) use events::span;
 pub use events::{Archived, Source, Written};
+pub(super) use examine::look;
 pub use examine::{Examined, examine};
 
 /// The oldest server with everything that is used here.

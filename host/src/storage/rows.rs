@@ -106,6 +106,12 @@ pub(super) fn load(row: &impl RawRow) -> Stored<(AgentId, u16)> {
     Ok((columns.id("agent", AgentId::new)?, columns.number("load")?))
 }
 
+/// A team and the agent to whom routing gave its last conversation.
+pub(super) fn turn(row: &impl RawRow) -> Stored<(TeamId, AgentId)> {
+    let columns = Columns::new("turn", row);
+    Ok((columns.id("team", TeamId::new)?, columns.id("agent", AgentId::new)?))
+}
+
 pub(super) fn untold(row: &impl RawRow) -> Stored<Untold> {
     let columns = Columns::new("pending event", row);
     Ok(Untold {
@@ -142,7 +148,7 @@ pub(super) fn generation(row: &impl RawRow) -> Stored<Generation> {
         point: columns.word("point")?,
         name: columns.text("name")?,
         plugin_version: columns.text("plugin_version")?,
-        shipped: columns.flag("shipped")?,
+        origin: columns.word("origin")?,
         publisher: columns.optional_text("publisher")?,
         package: columns.optional_text("package")?,
         signer: columns.optional_text("signer")?,

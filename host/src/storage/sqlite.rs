@@ -6,6 +6,7 @@
 
 mod conversations;
 mod files;
+mod look;
 mod people;
 mod plugins;
 mod warm;
@@ -24,6 +25,8 @@ use sqlx::sqlite::{
 use sqlx::{Connection as _, Sqlite as Engine, Transaction};
 
 use super::{StorageError, Stored};
+
+pub(super) use look::look;
 
 /// Connections that read at the same time; further reads wait.
 const READERS: u32 = 4;

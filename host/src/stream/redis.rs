@@ -189,14 +189,14 @@ impl Redis {
             signals: (keys::signals(&config.prefix), carrier.ears()),
             config,
         });
+        let (sender, heard) = mpsc::channel(live::HEARD);
         let mut queues = Vec::new();
         let writers = if shared.link.server.is_cluster() { shared.keys.len() } else { 1 };
         for _ in 0..writers {
             let (queue, jobs) = mpsc::channel(shared.config.queue.max(1));
-            runtime::spawn(Writer::new(Arc::clone(&shared), jobs).run());
+            runtime::spawn(Writer::new(Arc::clone(&shared), jobs, sender.clone()).run());
             queues.push(queue);
         }
-        let (sender, heard) = mpsc::channel(live::HEARD);
         let (ready, known) = oneshot::channel();
         let live = [
             runtime::spawn(live::listen(Arc::clone(&shared), sender)),

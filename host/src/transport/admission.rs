@@ -1,6 +1,5 @@
 //! Admission: who may connect at all. Addresses have a rate, connections a number, pages an origin.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,21 +12,21 @@ use super::{Transport, TransportConfig};
 use crate::config::Network;
 use crate::domain::ids::Millis;
 use crate::domain::people::{Principal, Proven};
-use crate::domain::rate::{Bucket, Rate};
+use crate::domain::rate::{Buckets, Rate, network};
 use crate::domain::refusal::Refusal;
 
-/// Most addresses remembered; beyond it all are forgotten at once.
+/// Most networks remembered.
 const MOST: usize = 65_536;
 
-/// Buckets by address.
+/// Buckets by address, of IPv6 by /64.
 pub(super) struct Addresses {
     rate: Rate,
-    buckets: Mutex<HashMap<IpAddr, Bucket>>,
+    buckets: Mutex<Buckets<IpAddr>>,
 }
 
 impl Addresses {
     pub(super) fn new(rate: Rate) -> Self {
-        Self { rate, buckets: Mutex::new(HashMap::new()) }
+        Self { rate, buckets: Mutex::new(Buckets::new(MOST)) }
     }
 
     /// One more connect or hello from there.
@@ -35,12 +34,8 @@ impl Addresses {
         if address.is_loopback() {
             return Ok(());
         }
-        let mut buckets = self.buckets.lock();
-        if buckets.len() >= MOST && !buckets.contains_key(&address) {
-            buckets.clear();
-        }
-        let bucket = buckets.entry(address).or_insert_with(|| Bucket::full(self.rate, now));
-        bucket.take(self.rate, now).map_err(|wait| Refusal::RateLimited { retry_after_ms: wait })
+        let taken = self.buckets.lock().take(network(address), self.rate, now);
+        taken.map_err(|retry_after_ms| Refusal::RateLimited { retry_after_ms })
     }
 }
 

@@ -114,9 +114,14 @@ async fn work(
 }
 
 /// Refusals are frames; the refusal of the only command is also the status, so that proxies and clients that know
-/// nothing but HTTP understand it.
+/// nothing but HTTP understand it, and so is a rate that none of several commands kept to.
 fn answered(answers: Vec<Answer>, one: bool, welcome: Option<String>) -> Response {
-    let refusal = answers.iter().find_map(|answer| answer.refusal.clone()).filter(|_| one);
+    let refusal = match one {
+        true => answers.iter().find_map(|answer| answer.refusal.clone()),
+        // A hello went well, and its session must be told.
+        false if welcome.is_some() => None,
+        false => too_fast(&answers),
+    };
     let frames = welcome.into_iter().chain(answers.into_iter().filter_map(|answer| answer.frame));
     let mut body = format!(r#"{{"frames":[{}]"#, joined(frames));
     if let Some(refusal) = &refusal {
@@ -130,6 +135,16 @@ fn answered(answers: Vec<Answer>, one: bool, welcome: Option<String>) -> Respons
         Some(refusal) => refused(&refusal, body),
         None => json(StatusCode::OK, body),
     }
+}
+
+/// The longest wait of several commands that all came too fast.
+fn too_fast(answers: &[Answer]) -> Option<Refusal> {
+    let waits = answers.iter().map(|answer| match &answer.refusal {
+        Some(Refusal::RateLimited { retry_after_ms }) => Some(*retry_after_ms),
+        _ => None,
+    });
+    let longest = waits.collect::<Option<Vec<u64>>>()?.into_iter().max()?;
+    Some(Refusal::RateLimited { retry_after_ms: longest })
 }
 
 fn joined(frames: impl Iterator<Item = String>) -> String {

@@ -216,6 +216,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 let frames = std::mem::take(&mut self.waiting);
                 self.work = Some(self.transport.work(&self.session, frames));
             }
+            // What was woken together with this (an ack, and the event to others and to its sender) goes out in one write.
+            tokio::task::yield_now().await;
             let buffer = self.due();
             if !buffer.is_empty() && Box::pin(self.write(&buffer)).await.is_err() {
                 break;

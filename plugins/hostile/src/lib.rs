@@ -42,8 +42,10 @@ pub enum Deed {
     Allocate,
     /// Traps.
     Trap,
-    /// Overflows its stack.
+    /// Overflows its stack: the one in its memory.
     Recurse,
+    /// Overflows the machine's stack, which its calls are on.
+    Descend,
     /// A score that is not a number.
     Nan,
     /// A score without bound.
@@ -112,6 +114,7 @@ impl Routing for Hostile {
             Deed::Allocate => allocate(),
             Deed::Trap => std::process::abort(),
             Deed::Recurse => scores.push(f64::from(recurse(input.seed))),
+            Deed::Descend => scores.push(descend(input.seed) as f64),
             Deed::Nan => scores.fill(f64::NAN),
             Deed::Infinite => scores.fill(f64::INFINITY),
             Deed::NegativeInfinite => scores.fill(f64::NEG_INFINITY),
@@ -153,6 +156,16 @@ fn allocate() {
 fn recurse(depth: u64) -> u32 {
     let here = std::hint::black_box([depth; 64]);
     if here[0] == u64::MAX { 0 } else { recurse(here[1].wrapping_add(1) >> 1) + here[2] as u32 }
+}
+
+/// Nothing of it is in memory, and no compiler makes a loop of it: two calls, and what is made of them is in their order.
+#[inline(never)]
+fn descend(depth: u64) -> u64 {
+    if depth == u64::MAX {
+        return 0;
+    }
+    let deeper = descend(depth | (1 << (depth.count_ones() % 32)));
+    descend(deeper.rotate_left(7) ^ depth).wrapping_mul(31) ^ deeper
 }
 
 kefu_plugin_sdk::export_routing!(Hostile);

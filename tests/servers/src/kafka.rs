@@ -12,6 +12,16 @@ use crate::tools;
 /// Any 22 characters of base64 will do; the data folder is its own.
 const CLUSTER: &str = "a2VmdS10ZXN0cy1rYWZrYQ";
 
+/// Another way in. A broker tells its clients where to come to, so whoever is to come through a proxy has to be told of
+/// the proxy.
+#[derive(Debug, Clone, Copy)]
+pub struct Door {
+    /// Where the broker listens for it, on 127.0.0.1.
+    pub listens: u16,
+    /// Where those who came in there are told to come to.
+    pub told: u16,
+}
+
 /// One broker.
 #[derive(Debug)]
 pub struct Kafka {
@@ -29,11 +39,20 @@ impl Kafka {
     /// # Errors
     /// When Java or the jars are missing or it does not come up; its log is in the message.
     pub fn start(dir: &Path, target: &Path) -> anyhow::Result<Self> {
+        Self::with_doors(dir, target, &[])
+    }
+
+    /// One that has other ways in as well.
+    ///
+    /// # Errors
+    /// As [`Kafka::start`].
+    pub fn with_doors(dir: &Path, target: &Path, doors: &[Door]) -> anyhow::Result<Self> {
         let dir = emptied(dir)?;
         let jars = tools::jars_in(target);
         let jars = std::fs::canonicalize(jars).context("the jars of Kafka are missing")?;
         let (port, controller) = (free_port()?, free_port()?);
-        std::fs::write(dir.join("server.properties"), properties(&dir, port, controller))?;
+        let properties = properties(&dir, port, controller, doors);
+        std::fs::write(dir.join("server.properties"), properties)?;
         let process = Process::new(dir.join("log"));
         let mut kafka = Self { port, dir, jars, process };
         let mut format = kafka.java();
@@ -76,15 +95,21 @@ impl Kafka {
 }
 
 /// One process in both roles, nothing replicated, and a short session so that a killed broker is back in seconds.
-fn properties(dir: &Path, port: u16, controller: u16) -> String {
+fn properties(dir: &Path, port: u16, controller: u16, doors: &[Door]) -> String {
+    let each =
+        |line: fn((usize, &Door)) -> String| doors.iter().enumerate().map(line).collect::<String>();
+    let listens = each(|(at, door)| format!(",DOOR{at}://127.0.0.1:{}", door.listens));
+    let told = each(|(at, door)| format!(",DOOR{at}://127.0.0.1:{}", door.told));
+    let plain = each(|(at, _)| format!(",DOOR{at}:PLAINTEXT"));
     format!(
         "process.roles=broker,controller\n\
          node.id=1\n\
          controller.quorum.voters=1@127.0.0.1:{controller}\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listens}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port}{told}\n\
          controller.listener.names=CONTROLLER\n\
-         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+         inter.broker.listener.name=PLAINTEXT\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{plain}\n\
          log.dirs={}\n\
          auto.create.topics.enable=false\n\
          offsets.topic.replication.factor=1\n\

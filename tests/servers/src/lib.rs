@@ -11,8 +11,8 @@ mod process;
 mod redis;
 mod tools;
 
-pub use kafka::Kafka;
-pub use named::named;
+pub use kafka::{Door, Kafka};
+pub use named::{named, skipped};
 pub use postgres::{Database, Postgres};
 pub use process::free_port;
 pub use redis::{Redis, RedisCluster};

@@ -7,23 +7,27 @@ use super::*;
 const DRAFT: &str = "我的电话13812345678。";
 const MASKED: &str = "我的电话138****5678。";
 
+fn drafted(log: &mut Log, key: &str, text: &str) {
+    log.drafts.push(Draft {
+        key: key.into(),
+        conversation: "7".into(),
+        kind: "send".into(),
+        text: Some(text.into()),
+    });
+}
+
 /// One visitor drafted `DRAFT`; a server acked it with `told`, and keeps and shows `kept`.
 fn found(told: Option<&str>, kept: &str) -> Findings {
     let who: Who = ("visitor".into(), "5".into());
     let mut log = Log { who: who.clone(), ..Log::default() };
-    log.drafts.push(Draft {
-        key: "k1".into(),
-        conversation: "7".into(),
-        kind: "send".into(),
-        text: Some(DRAFT.into()),
-    });
+    drafted(&mut log, "k1", DRAFT);
     log.ack(&json!({ "key": "k1", "conversation": "7", "seq": 1, "text": told }));
     let from = json!({ "kind": "visitor", "id": "5" });
     let body = json!({ "type": "message", "text": kept });
     log.event(&json!({
         "conversation": "7", "seq": 1, "from": from, "type": "message", "text": kept
     }));
-    let event = Kept { seq: 1, from: who, key: "k1".into(), body };
+    let event = Kept { seq: 1, at: 0, from: who, key: "k1".into(), body };
     check(&[log], &Stream::from([("7".into(), vec![event])]))
 }
 
@@ -47,4 +51,35 @@ fn a_server_that_spoils_a_text_everywhere_alike_is_found_out() {
 #[test]
 fn an_ack_that_tells_another_text_is_found_out() {
     assert_eq!(found(Some("我的电话"), MASKED).differing, 1);
+}
+
+/// What is found of one visitor who was refused all of these texts with this code, where the filter blocks `刷单`.
+fn refused(code: &str, texts: &[&str]) -> Findings {
+    let mut log = Log { who: ("visitor".into(), "5".into()), ..Log::default() };
+    for (n, text) in texts.iter().enumerate() {
+        drafted(&mut log, &format!("k{n}"), text);
+        log.refused.insert(format!("k{n}"), code.into());
+    }
+    let config = message_filter::Config { block: vec!["刷单".into()], ..Default::default() };
+    let rules = Rules(MessageFilter::configure(config).expect("a config"));
+    let mut findings = Findings::default();
+    refusals(&log, &rules, &mut findings);
+    findings
+}
+
+#[test]
+fn a_server_that_blocks_what_the_filter_lets_through_is_found_out() {
+    let findings = refused("blocked", &["帐篷防水吗？", DRAFT, "刷单日结"]);
+    assert_eq!(findings.lost, 2, "one kept as it is, one masked: {findings:#?}");
+    assert!(findings.words.iter().all(|words| !words.contains("刷单")), "{findings:#?}");
+    assert!(refused("blocked", &["刷单日结"]).clean(), "what the filter blocks");
+    assert!(refused("conflict", &[DRAFT]).clean(), "refused for what is not its text");
+}
+
+#[test]
+fn a_log_full_of_refusals_is_not_clean() {
+    let mut log = Log { who: ("visitor".into(), "5".into()), ..Log::default() };
+    drafted(&mut log, "k1", DRAFT);
+    log.refused.insert("k1".into(), "blocked".into());
+    assert_eq!(check(&[log], &Stream::new()).lost, 1);
 }

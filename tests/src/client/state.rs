@@ -40,6 +40,8 @@ pub struct State {
     closed: BTreeSet<String>,
     /// Where an app was before this client was made.
     places: BTreeMap<String, u64>,
+    /// How often it was told that it does not follow a conversation it asked for.
+    pub(super) not_followed: BTreeMap<String, u64>,
     /// Conversations to resume.
     pub(super) followed: BTreeSet<String>,
     pub(super) outbox: VecDeque<Pending>,
@@ -59,7 +61,9 @@ impl State {
     }
 
     /// The first frame of a connection.
-    pub(super) fn hello(&self, token: &str) -> Value {
+    pub(super) fn hello(&mut self, token: &str) -> Value {
+        // What was to be followed is resumed.
+        self.loose.retain(|frame| frame["type"] != "follow");
         let resume: Vec<Value> = self
             .followed
             .iter()
@@ -73,6 +77,13 @@ impl State {
     pub(super) fn cursor(&self) -> String {
         let place = |id: &String| format!("{id}:{}", self.last(id));
         self.followed.iter().map(place).collect::<Vec<_>>().join(",")
+    }
+
+    /// Follow from what was heard on, now and on later connections.
+    pub(super) fn watch(&mut self, conversation: &str) {
+        let seq = self.last(conversation);
+        self.follow(conversation);
+        self.loose(json!({ "type": "follow", "conversation": conversation, "seq": seq }));
     }
 
     /// Resume from here next time.
@@ -217,6 +228,8 @@ impl State {
                 self.log.refused.insert(key.to_owned(), code);
                 self.answered(key);
             }
+        } else if let Some(conversation) = frame["conversation"].as_str() {
+            *self.not_followed.entry(conversation.to_owned()).or_default() += 1;
         }
         self.signal(frame);
     }

@@ -1,6 +1,7 @@
 //! The product's words on a client: `visitor.says("hi")`, `agent.hears("hi")`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use serde_json::{Value, json};
@@ -54,6 +55,28 @@ impl Client {
     /// Resumes a conversation from `seq` at the next connection, as an app that kept its place does.
     pub fn follows(&self, conversation: &str, seq: u64) {
         self.shared.change(|state| state.place(conversation, seq));
+    }
+
+    /// Follows someone else's conversation from its first event to its last; asks again where that cannot be now.
+    ///
+    /// # Errors
+    /// When it does not end in time.
+    pub async fn watches(&self, conversation: &str) -> anyhow::Result<()> {
+        let refusals = |state: &State| state.not_followed.get(conversation).copied();
+        loop {
+            let before = self.look(refusals);
+            self.shared.change(|state| state.watch(conversation));
+            let what = format!("the end of {conversation}");
+            let ended = self.until(&what, |state| {
+                let ended = latest(state, conversation, "closed").is_some();
+                (ended || refusals(state) != before).then_some(ended)
+            });
+            if ended.await? {
+                self.signals(json!({ "type": "unfollow", "conversation": conversation }));
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
     }
 
     /// Waits for the ack of a key.

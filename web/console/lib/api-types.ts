@@ -904,6 +904,11 @@ export interface components {
             conversations: components["schemas"]["Conversation"][];
             /** @description `before` of the next page; null: this is the last one. */
             next: components["schemas"]["ConversationId"] | null;
+            /**
+             * Format: uint32
+             * @description How many there are on all pages, counted up to 10000.
+             */
+            total: number;
         };
         /** @description A decision, kept whole so that it can be explained and repeated. */
         Decision: {
@@ -968,6 +973,8 @@ export interface components {
         DecisionId: string;
         Decisions: {
             decisions: components["schemas"]["Decision"][];
+            /** @description The policies that made them, as far as they are still kept. */
+            policies: components["schemas"]["Policy"][];
         };
         /** @description What was refused and why. */
         Error: {
@@ -1293,6 +1300,17 @@ export interface components {
             /** @description Of each generation that served, at most 32, who began last first. */
             served: components["schemas"]["Served"][];
         };
+        /** @description A generation of a routing policy. */
+        Policy: {
+            generation: components["schemas"]["GenerationId"];
+            name: string;
+            /**
+             * Format: uint32
+             * @description As people see it: `routing/3` is number 3.
+             */
+            number: number;
+            version: string;
+        };
         /** @description `GET /v1/events`: its answer. */
         Polled: {
             /** @description `conversation:seq,conversation:seq…`, to be sent back. */
@@ -1405,7 +1423,10 @@ export interface components {
         Role: "agent" | "supervisor" | "admin";
         /** @description What a policy is given: one conversation, all candidates. */
         RoutingInput: {
-            /** @description More facts (`language`, `field.<name>`, `returning`). */
+            /**
+             * @description More facts: `language`, `field.<name>` (pre-chat answers), `returning` (somebody answered this visitor before),
+             *     `last_assigned` (to whom routing gave the team's last conversation).
+             */
             attrs: [
                 string,
                 string
@@ -1520,6 +1541,8 @@ export interface components {
             conversation: components["schemas"]["ConversationId"];
             /** @constant */
             type: "gone";
+            /** Format: uint64 */
+            version: number;
         } | {
             /** Format: uint32 */
             ahead: number;
@@ -2900,27 +2923,11 @@ export interface operations {
                     /** @default [] */
                     origins?: string[];
                     team: string;
-                    /**
-                     * @description What a site's admin chooses about its widget.
-                     * @default {
-                     *       "color": "#2158d0",
-                     *       "fields": [],
-                     *       "greeting": {},
-                     *       "identity_required": false,
-                     *       "needs": [],
-                     *       "position": "right"
-                     *     }
-                     */
+                    /** @description Settings of a widget, each only if it is to change. */
                     widget?: {
-                        /**
-                         * @description Brand colour, `#rrggbb`.
-                         * @default #2158d0
-                         */
-                        color?: string;
-                        /**
-                         * @description Pre-chat fields, at most four.
-                         * @default []
-                         */
+                        /** @description Brand colour, `#rrggbb`. */
+                        color?: string | null;
+                        /** @description Pre-chat fields, at most four; all at once. */
                         fields?: {
                             /** @description `text`, `email`, `tel` or `select`. */
                             kind: string;
@@ -2930,42 +2937,27 @@ export interface operations {
                             };
                             /** @description Key under which the answer is kept: 1–32 of `a–z 0–9 _`. */
                             name: string;
-                            /**
-                             * @description Choices of a `select`. An option may name the skill it asks for (`value` = skill).
-                             * @default []
-                             */
+                            /** @description Choices of a `select`. */
                             options?: {
                                 /** @description What is shown, by language. */
                                 label: {
                                     [key: string]: string;
                                 };
-                                /**
-                                 * @description The skill a conversation needs when this is chosen.
-                                 * @default null
-                                 */
+                                /** @description The skill a conversation needs when this is chosen. */
                                 skill?: string | null;
                                 /** @description What is stored. */
                                 value: string;
-                            }[];
+                            }[] | null;
                             /** @description Whether the conversation cannot start without it. */
                             required: boolean;
-                        }[];
-                        /**
-                         * @description First line a visitor reads, by language (`zh-CN`, `en`).
-                         * @default {}
-                         */
+                        }[] | null;
+                        /** @description First line a visitor reads, by language; all languages at once. */
                         greeting?: {
                             [key: string]: string;
-                        };
-                        /**
-                         * @description Whether only visitors for whom the site's server vouches may open conversations.
-                         * @default false
-                         */
-                        identity_required?: boolean;
-                        /**
-                         * @description Skills a conversation of this site needs.
-                         * @default []
-                         */
+                        } | null;
+                        /** @description Whether only visitors for whom the site's server vouches may open conversations. */
+                        identity_required?: boolean | null;
+                        /** @description Skills a conversation of this site needs; all at once. */
                         needs?: {
                             /**
                              * Format: uint8
@@ -2976,13 +2968,10 @@ export interface operations {
                             required: boolean;
                             /** @description Tag, compared without case. */
                             skill: string;
-                        }[];
-                        /**
-                         * @description `left` or `right`.
-                         * @default right
-                         */
-                        position?: string;
-                    };
+                        }[] | null;
+                        /** @description `left` or `right`. */
+                        position?: string | null;
+                    } | null;
                 };
             };
         };
@@ -3020,17 +3009,11 @@ export interface operations {
                     name?: string | null;
                     origins?: string[] | null;
                     team?: string | null;
-                    /** @description What a site's admin chooses about its widget. */
+                    /** @description Only what is given of it changes. */
                     widget?: {
-                        /**
-                         * @description Brand colour, `#rrggbb`.
-                         * @default #2158d0
-                         */
-                        color?: string;
-                        /**
-                         * @description Pre-chat fields, at most four.
-                         * @default []
-                         */
+                        /** @description Brand colour, `#rrggbb`. */
+                        color?: string | null;
+                        /** @description Pre-chat fields, at most four; all at once. */
                         fields?: {
                             /** @description `text`, `email`, `tel` or `select`. */
                             kind: string;
@@ -3040,42 +3023,27 @@ export interface operations {
                             };
                             /** @description Key under which the answer is kept: 1–32 of `a–z 0–9 _`. */
                             name: string;
-                            /**
-                             * @description Choices of a `select`. An option may name the skill it asks for (`value` = skill).
-                             * @default []
-                             */
+                            /** @description Choices of a `select`. */
                             options?: {
                                 /** @description What is shown, by language. */
                                 label: {
                                     [key: string]: string;
                                 };
-                                /**
-                                 * @description The skill a conversation needs when this is chosen.
-                                 * @default null
-                                 */
+                                /** @description The skill a conversation needs when this is chosen. */
                                 skill?: string | null;
                                 /** @description What is stored. */
                                 value: string;
-                            }[];
+                            }[] | null;
                             /** @description Whether the conversation cannot start without it. */
                             required: boolean;
-                        }[];
-                        /**
-                         * @description First line a visitor reads, by language (`zh-CN`, `en`).
-                         * @default {}
-                         */
+                        }[] | null;
+                        /** @description First line a visitor reads, by language; all languages at once. */
                         greeting?: {
                             [key: string]: string;
-                        };
-                        /**
-                         * @description Whether only visitors for whom the site's server vouches may open conversations.
-                         * @default false
-                         */
-                        identity_required?: boolean;
-                        /**
-                         * @description Skills a conversation of this site needs.
-                         * @default []
-                         */
+                        } | null;
+                        /** @description Whether only visitors for whom the site's server vouches may open conversations. */
+                        identity_required?: boolean | null;
+                        /** @description Skills a conversation of this site needs; all at once. */
                         needs?: {
                             /**
                              * Format: uint8
@@ -3086,12 +3054,9 @@ export interface operations {
                             required: boolean;
                             /** @description Tag, compared without case. */
                             skill: string;
-                        }[];
-                        /**
-                         * @description `left` or `right`.
-                         * @default right
-                         */
-                        position?: string;
+                        }[] | null;
+                        /** @description `left` or `right`. */
+                        position?: string | null;
                     } | null;
                 };
             };

@@ -36,10 +36,11 @@ export function isImage(file: FileInfo): boolean {
   return file.type.startsWith('image/') && Boolean(file.width && file.height)
 }
 
-/** `240 B`, `12 KB`, `1.5 MB`: units of 1024, as file managers show them. */
+/** `240 B`, `12 KB`, `1.5 MB`, `2 GB`: units of 1024, as file managers show them. */
 export function bytes(n: number): string {
   if (n < 1024) return `${n} B`
-  const [value, unit] = n < 1024 * 1024 ? [n / 1024, 'KB'] : [n / 1024 / 1024, 'MB']
+  const power = [3, 2].find((one) => n >= 1024 ** one) ?? 1
+  const [value, unit] = [n / 1024 ** power, ['B', 'KB', 'MB', 'GB'][power]]
   return `${value < 10 ? Number(value.toFixed(1)) : Math.round(value)} ${unit}`
 }
 

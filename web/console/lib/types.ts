@@ -50,12 +50,20 @@ export interface Decision {
   excluded: [Id, string, string][]
   ranked: { agent: Id; name: string; score: number; factors: number[] }[]
   factor_names: string[]
+  passed: [Id, string][]
   chosen: Id | null
   generation: Id | null
   digest: string | null
   outcome: string
   fuel: number
   micros: number
+}
+
+export interface Policy {
+  generation: Id
+  number: number
+  name: string
+  version: string
 }
 
 export interface Finding {

@@ -9,7 +9,7 @@ import type {
   ByeCode, FileInfo, KefuEvent, Outage, Row, Status, Summary, Target,
 } from '../../protocol'
 import { api } from '../lib/api'
-import { inTab, order, unansweredSince, unread } from '../lib/desk'
+import { inTab, lastSaid, order, unansweredSince, unread } from '../lib/desk'
 import type { Listed, Tab } from '../lib/desk'
 import type { Report } from '../lib/types'
 import { useSession } from './session'
@@ -17,10 +17,22 @@ import { useSession } from './session'
 const TYPING_MS = 6_000
 /** The server says every 5 s what is out, for as long as it is. */
 const OUTAGE_MS = 20_000
+/** How long it is told that something is back. */
+const RECOVERED_MS = 300_000
 const READS = 'kefu.console.reads'
 const MOST_FOLLOWED = 60
 const PAGE = 500
+const LIST_PAGE = 100
+/** So many events from the end of a conversation hold its last words, as a rule. */
+const TAIL = 20
+/** The last words of a conversation that nobody follows are asked for again so often. */
+const TAIL_MS = 15_000
 
+/** What was said, as the list shows it. */
+export type Said = Pick<Row, 'at' | 'from' | 'body'>
+interface Recovered { part: Outage['part']; lasted: number; at: number }
+interface Tail { version: number; asked: number; said: Said | undefined; failed: boolean }
+interface Found { conversations: Summary[]; next: string | null; total: number }
 export type Heard = (event: KefuEvent, summary: Summary | undefined) => void
 
 export const useDesk = defineStore('desk', () => {
@@ -33,6 +45,11 @@ export const useDesk = defineStore('desk', () => {
   const stopped = ref<ByeCode>()
   const welcomed = ref(false)
   const listState = ref<'loading' | 'ready' | 'failed'>('loading')
+  /** Where the list goes on; null: it is whole. */
+  const next = ref<string | null>(null)
+  const loadingMore = ref(false)
+  /** How many the server has beyond those that were loaded. */
+  const beyond = ref(0)
   /** The server was replaced by another version since this page was loaded. */
   const stale = ref(false)
   let version = ''
@@ -45,11 +62,15 @@ export const useDesk = defineStore('desk', () => {
   /** What the server does without, and when it said so. */
   const outages = shallowRef<Outage[]>([])
   let outagesAt = 0
+  /** What was out and is back, until it is old or was seen. */
+  const recovered = shallowRef<Recovered[]>([])
   const busy = reactive(new Map<string, 'take' | 'close' | 'transfer'>())
   const errors = ref<{ code: string; message: string; conversation?: string; at: number }>()
   const extra = new Map<string, Summary>()
   const followed = new Set<string>()
   const pending = new Map<string, string>()
+  /** The last words of conversations whose threads are not here. */
+  const tails = new Map<string, Tail>()
   const heard = new Set<Heard>()
   let beat = false
 
@@ -64,6 +85,7 @@ export const useDesk = defineStore('desk', () => {
   setInterval(() => {
     now.value = Date.now()
     if (outages.value.length > 0 && now.value - outagesAt > OUTAGE_MS) outages.value = []
+    if (recovered.value.some((one) => now.value - one.at > RECOVERED_MS)) recovered.value = []
     for (const [id, until] of typing) if (until < now.value) typing.delete(id)
   }, 1000)
 
@@ -137,8 +159,14 @@ export const useDesk = defineStore('desk', () => {
       reports.set(one.conversation, one)
     })
     one.on('outages', (all) => {
+      const at = Date.now()
+      const out = (part: Outage['part']): boolean => all.some((other) => other.part === part)
+      const back = outages.value.filter(({ part }) => !out(part))
+        .map(({ part, since }) => ({ part, lasted: at + one.skew - since, at }))
+      const known = recovered.value.filter(({ part }) => !out(part) && back.every((other) => other.part !== part))
+      recovered.value = [...known, ...back]
       outages.value = all
-      outagesAt = Date.now()
+      outagesAt = at
     })
     one.on('stopped', (code) => {
       stopped.value = code
@@ -175,17 +203,63 @@ export const useDesk = defineStore('desk', () => {
   async function loadList(): Promise<void> {
     if (extra.size === 0) listState.value = 'loading'
     try {
-      const { conversations } = await api.get<{ conversations: Summary[] }>('/v1/conversations?limit=100')
-      for (const one of conversations) {
-        const known = extra.get(one.id)
-        if (!known || known.version < one.version) extra.set(one.id, one)
-        tend(one)
-      }
+      await page(null)
       listState.value = 'ready'
     } catch {
       listState.value = extra.size > 0 ? 'ready' : 'failed'
     }
     touch()
+  }
+
+  async function page(before: string | null): Promise<void> {
+    const path = `/v1/conversations?limit=${LIST_PAGE}${before ? `&before=${before}` : ''}`
+    const found = await api.get<Found>(path)
+    for (const one of found.conversations) {
+      const known = extra.get(one.id)
+      if (!known || known.version < one.version) extra.set(one.id, one)
+      tend(one)
+    }
+    next.value = found.next
+    const left = before ? beyond.value : found.total
+    beyond.value = found.next === null ? 0 : Math.max(0, left - found.conversations.length)
+  }
+
+  /** Older ones; where that fails it may be asked again. */
+  async function loadMore(): Promise<void> {
+    if (next.value === null || loadingMore.value) return
+    loadingMore.value = true
+    try {
+      await page(next.value)
+      touch()
+    } catch {
+      // The list says that there is more, and asks again.
+    }
+    loadingMore.value = false
+  }
+
+  /** Asks for the last words of these, where no thread of theirs is here. */
+  function peek(ids: readonly string[]): void {
+    for (const id of ids) void peekOne(id)
+  }
+
+  async function peekOne(id: string): Promise<void> {
+    const one = extra.get(id)
+    if (!one || followed.has(id)) return
+    const known = tails.get(id)
+    const changes = one.state !== 'closed' || known?.failed
+    const fresh = known && known.version === one.version
+    if (fresh && !(changes && Date.now() - known.asked > TAIL_MS)) return
+    const tail: Tail = { version: one.version, asked: Date.now(), said: known?.said, failed: false }
+    tails.set(id, tail)
+    try {
+      const path = `/v1/conversations/${id}/events?after=${Math.max(0, (one.head ?? 0) - TAIL)}`
+      const { events } = await api.get<{ events: KefuEvent[] }>(path)
+      const said = events.findLast(({ type }) => type === 'message' || type === 'note')
+      tail.said = said && { at: said.at, from: said.from, body: said }
+      touch()
+    } catch {
+      tail.failed = true
+    }
   }
 
   async function open(id: string): Promise<void> {
@@ -217,6 +291,11 @@ export const useDesk = defineStore('desk', () => {
   const headOf = (id: string): number => extra.get(id)?.head || 1
   const loaded = (id: string): boolean =>
     (pulse.value, (client.value?.threads.get(id)?.cursor ?? 0) >= headOf(id))
+  const saidLast = (id: string): Said | undefined => {
+    const row = lastSaid(rows(id))
+    const tail = tails.get(id)?.said
+    return row && row.at >= (tail?.at ?? 0) ? { at: row.at, from: row.from, body: row.body } : tail
+  }
   const unreadOf = (id: string): number =>
     unread(rows(id), reads[id] ?? 0) || (flagged.has(id) ? 1 : 0)
   const sinceOf = (id: string): number | undefined => unansweredSince(rows(id))
@@ -259,8 +338,12 @@ export const useDesk = defineStore('desk', () => {
     client.value?.forget()
     client.value = undefined
     extra.clear()
+    tails.clear()
+    next.value = null
+    beyond.value = 0
     followed.clear()
     outages.value = []
+    recovered.value = []
     welcomed.value = false
     newsFrom = Infinity
     stopped.value = undefined
@@ -269,9 +352,10 @@ export const useDesk = defineStore('desk', () => {
   }
 
   return {
-    state, lostAt, stopped, stale, welcomed, listState, now, typing, reports, busy, outages, errors,
+    state, lostAt, stopped, stale, welcomed, listState, now, typing, reports, busy, outages, recovered, errors,
     reads,
-    summaries, unreadTotal, start, stop, loadList, open, summary, rows, marks, loaded,
+    summaries, unreadTotal, start, stop, loadList, next, beyond, loadMore, loadingMore, peek, saidLast,
+    open, summary, rows, marks, loaded,
     unreadOf, sinceOf, listed, markRead,
     skew: () => client.value?.skew ?? 0,
     limits: () => client.value?.limits,

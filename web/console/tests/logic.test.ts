@@ -126,7 +126,7 @@ test('a file is refused before its upload only for what the server would refuse'
 })
 
 test('sizes and types as people call them', () => {
-  expect([0, 1023, 1024, 1536, 204_800, 10_485_760].map(bytes))
-    .toEqual(['0 B', '1023 B', '1 KB', '1.5 KB', '200 KB', '10 MB'])
+  expect([0, 1023, 1024, 1536, 204_800, 10_485_760, 2 ** 30].map(bytes))
+    .toEqual(['0 B', '1023 B', '1 KB', '1.5 KB', '200 KB', '10 MB', '1 GB'])
   expect(['image/png', 'text/plain', 'application/pdf'].map(typeName)).toEqual(['PNG', 'TXT', 'PDF'])
 })

@@ -103,22 +103,20 @@ impl Client {
 pub(crate) fn seed(server: &str, accounts: &[Account]) -> anyhow::Result<()> {
     let shift = Shift::begin(server, SITE, accounts.iter().filter(|one| !one.is_bot()))?;
     for (number, dialogue) in DIALOGUES.iter().enumerate() {
-        let over = number < 4;
-        if let Err(error) = shift.hold(dialogue, over, Duration::ZERO) {
-            shell::say(&format!("a made-up conversation ended early: {error:#}"));
-        }
+        let held = shift.hold(dialogue, number < 4, Duration::ZERO);
+        held.with_context(|| format!("made-up conversation {}", number + 1))?;
     }
     shift.end();
     Ok(())
 }
 
 /// Made-up visitors until the process ends, answered by the bots.
-pub(crate) fn forever(server: &str, accounts: &[Account]) {
+pub(crate) fn forever(server: &str, accounts: &[Account], pause: Duration) {
     let bots: Vec<_> = accounts.iter().filter(|one| one.is_bot()).cloned().collect();
     let server = server.to_owned();
     thread::spawn(move || {
         loop {
-            if let Err(error) = traffic(&server, &bots) {
+            if let Err(error) = traffic(&server, &bots, pause) {
                 shell::say(&format!("traffic: {error:#}"));
             }
             thread::sleep(Duration::from_secs(3));
@@ -128,9 +126,8 @@ pub(crate) fn forever(server: &str, accounts: &[Account]) {
 
 /// One dialogue after another, by bots who sign in once: a session for each dialogue would meet
 /// `sessions.per_person` after a quarter of an hour. Ends, and signs them out, when one fails.
-fn traffic(server: &str, bots: &[Account]) -> anyhow::Result<()> {
+fn traffic(server: &str, bots: &[Account], pause: Duration) -> anyhow::Result<()> {
     let shift = Shift::begin(server, BOT_SITE, bots)?;
-    let pause = Duration::from_millis(1500);
     let outcome =
         DIALOGUES.iter().cycle().try_for_each(|dialogue| shift.hold(dialogue, true, pause));
     shift.end();

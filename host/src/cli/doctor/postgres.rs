@@ -19,7 +19,7 @@ pub(super) async fn lines(
 ) -> anyhow::Result<()> {
     let begun = Clock::system().now();
     let asked = async { examine(postgres).await.map_err(anyhow::Error::new) };
-    let found = match in_time(asked).await {
+    let found = match in_time(Box::pin(asked)).await {
         Ok(found) => found,
         Err(error) => {
             let told = anyhow::anyhow!("{}: {error}", config.storage.url);

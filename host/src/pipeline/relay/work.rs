@@ -253,6 +253,7 @@ impl<'a> Work<'a> {
     fn leave_spool(&mut self) {
         tracing::info!(partition = self.road.partition, "the spool is drained: straight to Kafka");
         self.pending.clear();
+        self.road.note(|facts| facts.spool_full = false);
         self.mode = Mode::Direct;
         self.road.turn(Mode::Direct);
     }

@@ -8,9 +8,11 @@ async fn every_misdeed_is_a_fault_and_quarantines() {
     let world = world().await;
     for (name, words) in [
         ("loop", "fuel"),
-        ("allocate", ""),
-        ("trap", ""),
-        ("recurse", ""),
+        // Not by fuel: memory, and the room for its stack in there, end first.
+        ("allocate", "unreachable"),
+        ("trap", "unreachable"),
+        ("recurse", "out of bounds"),
+        ("descend", "call stack exhausted"),
         ("nan", "finite"),
         ("infinite", "finite"),
         ("negative_infinite", "finite"),
@@ -27,6 +29,7 @@ async fn every_misdeed_is_a_fault_and_quarantines() {
             let detail = answer.detail.unwrap_or_default();
             assert_eq!(answer.outcome, Outcome::Fault, "{name}: {detail}");
             assert!(detail.contains(words), "{name}: {detail}");
+            assert_eq!(detail.contains("fuel"), name == "loop", "{name}: {detail}");
             assert_eq!(answer.generation, Some(row.id));
         }
         world.comes_to(row.id, Stage::Quarantined).await;
@@ -72,6 +75,18 @@ fn memory_is_bounded_in_total_over_generations() {
     assert!(start(1).is_err());
     drop(one);
     assert!(start(1).unwrap().is_ok(), "the memory came back");
+}
+
+#[test]
+fn memory_is_bounded_for_each_instance() {
+    let limits = Limits { fuel: u64::MAX >> 1, deadline_ms: 60_000 };
+    for (instance_memory_mb, fits) in [(16, true), (8, false)] {
+        let config = PluginsConfig { instance_memory_mb, ..PluginsConfig::default() };
+        let runner = Runner::new(&config).unwrap();
+        let generation = runner.load(&component("plugin-tests/hostile")).unwrap();
+        let started = runner.start(&generation, r#"{"deed":"hoard"}"#, limits);
+        assert_eq!(started.is_ok(), fits, "12 MiB in {instance_memory_mb}");
+    }
 }
 
 #[tokio::test]

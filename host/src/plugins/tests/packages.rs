@@ -63,7 +63,12 @@ fn signed(members: Members, by: u8) -> Package {
 }
 
 fn install(package: &Package, config: &str) -> Install {
-    Install { shipped: false, ..with(package.bytes().unwrap(), config) }
+    Install { origin: Origin::Installed, ..with(package.bytes().unwrap(), config) }
+}
+
+/// The shipped router's component without a package, as an operator uploads it.
+fn bare(config: &str) -> Install {
+    Install { origin: Origin::Installed, ..with(component("plugins/weighted-router"), config) }
 }
 
 fn revoked(serial: u64, keys: &[u8], packages: &[&Package], by: u8) -> String {
@@ -96,7 +101,7 @@ async fn a_trusted_package_serves_and_is_known_by_its_own_names() {
     assert_eq!(stored.publisher.as_deref(), Some("acme"));
     assert_eq!(stored.package.as_deref(), Some(package.digest()));
     assert_eq!(stored.signer, Some(name(1)));
-    assert_eq!((stored.shipped, stored.memory_mb), (false, 16));
+    assert_eq!((stored.origin, stored.memory_mb), (Origin::Installed, 16));
     assert_eq!(world.plugins.rank(&input(2)).outcome, Outcome::Answered);
     let world = world.restarted(Require::Trusted).await;
     assert_eq!(world.plugins.rank(&input(2)).generation, Some(row.id));
@@ -109,7 +114,7 @@ async fn each_rule_is_asked_when_a_package_comes() {
     let unsigned = Package::of(router(ROUTER, None)).unwrap();
     let stranger = signed(router(ROUTER, None), 9);
     let posing = signed(router(&ROUTER.replace("acme", "zoo"), None), 1);
-    let bare = || Install { shipped: false, ..with(component("plugins/weighted-router"), "{}") };
+    let bare = || bare("{}");
     for (install, words) in [
         (bare(), "plugins.require = \"trusted\" takes packages"),
         (install(&unsigned, "{}"), "is not signed"),
@@ -122,7 +127,7 @@ async fn each_rule_is_asked_when_a_package_comes() {
     let mut tampered = trusted.bytes().unwrap();
     let at = tampered.windows(5).position(|word| word == b"2.0.0").unwrap();
     tampered[at] = b'3';
-    let tampered = Install { shipped: false, ..with(tampered, "{}") };
+    let tampered = Install { origin: Origin::Installed, ..with(tampered, "{}") };
     assert!(world.refused(tampered).await.starts_with("signature: "));
     assert!(world.plugins.list().await.unwrap().is_empty());
     let world = world.restarted(Require::Signed).await;
@@ -203,6 +208,25 @@ async fn a_config_is_held_against_the_packages_schema() {
     let refused = world.refused(install(&package, r#"{"deed":"reverse"}"#)).await;
     assert!(refused.starts_with("config: /deed: "), "{refused}");
     world.serve(install(&package, r#"{"deed":"behave"}"#)).await;
+    // What no schema says, `configure` does.
+    let refused = world.refused(install(&signed(router(ROUTER, None), 1), r#"{"load":1}"#)).await;
+    assert!(refused.starts_with("config: ") && refused.contains("skill + load + quality must be 1"), "{refused}");
+}
+
+#[tokio::test]
+async fn what_may_serve_without_a_package_may_with_another_config() {
+    for origin in [Origin::Shipped, Origin::Earlier] {
+        let world = world().await;
+        assert!(world.refused(bare("{}")).await.contains("bare component"));
+        let known = Install { origin, ..bare("{}") };
+        let known = world.serve(known).await;
+        let again = world.serve(bare(r#"{"returning":1}"#)).await;
+        assert_eq!((again.origin, &again.digest), (origin, &known.digest));
+        let other = Install { origin: Origin::Installed, ..deed("behave") };
+        assert!(world.refused(other).await.contains("bare component"), "other code");
+        let world = world.restarted(Require::Trusted).await;
+        assert_eq!(world.plugins.rank(&input(2)).generation, Some(again.id));
+    }
 }
 
 #[tokio::test]

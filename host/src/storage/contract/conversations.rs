@@ -181,12 +181,16 @@ pub(in crate::storage) async fn searches_page_from_the_newest(open: impl AsyncFn
     assert_eq!(found(Search { before: Some(waiting(7).id), ..any.clone() }).await, [6, 5, 4, 3]);
     assert_eq!(found(Search { limit: 0, ..any.clone() }).await, [10], "at least one");
     let mine = Search { agent: Some(agent(1, 9).id), state: Some(State::Active), ..any.clone() };
-    assert_eq!(found(mine).await, [6, 4, 2]);
+    assert_eq!(found(mine.clone()).await, [6, 4, 2]);
     let teams = vec![team_id(), TeamId::new(9).unwrap()];
     let visitor = Some(waiting(1).visitor);
     assert_eq!(found(Search { teams, visitor, ..any.clone() }).await, [10, 9, 8, 7]);
     let elsewhere = vec![TeamId::new(9).unwrap()];
-    assert!(found(Search { teams: elsewhere, ..any }).await.is_empty());
+    let nowhere = Search { teams: elsewhere, ..any.clone() };
+    assert!(found(nowhere.clone()).await.is_empty());
+    let count = async |search: &Search| storage.count(search).await.unwrap();
+    assert_eq!(count(&Search { before: Some(waiting(7).id), ..any }).await, 10, "on all pages");
+    assert_eq!([count(&mine).await, count(&nowhere).await], [3, 0]);
 }
 
 pub(in crate::storage) async fn decisions_are_kept_whole(open: impl AsyncFn() -> Handle) {
@@ -232,6 +236,41 @@ pub(in crate::storage) async fn a_claim_and_its_decision_are_one_commit(
     let storage = open().await;
     assert_eq!(storage.decisions(rows[0].id).await.unwrap(), [won]);
     assert!(storage.decisions(rows[1].id).await.unwrap().is_empty());
+}
+
+pub(in crate::storage) async fn a_turn_is_taken_with_the_decision(open: impl AsyncFn() -> Handle) {
+    let storage = open().await;
+    furnish(&storage).await;
+    let other = Team { id: TeamId::new(2).unwrap(), name: "VIP".into() };
+    storage.add_team(&other).await.unwrap();
+    for (number, capacity) in [(1, 2), (2, 1), (3, 9)] {
+        storage.add_agent(&agent(number, capacity), "x").await.unwrap();
+    }
+    assert!(storage.turns().await.unwrap().is_empty());
+    let claim = async |n: u64, to: u64| {
+        let team = if n > 10 { other.id } else { team_id() };
+        let row = Conversation { team, ..waiting(n) };
+        storage.open(&row, &[]).await.unwrap();
+        let chosen = agent(to, 1).id;
+        let decision = Decision { chosen: Some(chosen), ..decision(&row, n, n) };
+        storage.claim(&given(&row, chosen, n), &[], Some(&decision)).await.unwrap()
+    };
+    let turns = async || {
+        let mut turns = storage.turns().await.unwrap();
+        turns.sort();
+        turns.iter().map(|(team, agent)| (team.get(), agent.get())).collect::<Vec<_>>()
+    };
+    assert_eq!((claim(1, 1).await, claim(2, 2).await), (Claim::Won, Claim::Won));
+    assert_eq!(turns().await, [(1, 2)]);
+    assert_eq!(claim(11, 3).await, Claim::Won);
+    assert_eq!(turns().await, [(1, 2), (2, 3)], "each team has its own");
+    assert_eq!(claim(3, 1).await, Claim::Won);
+    assert_eq!(claim(4, 2).await, Claim::AgentFull);
+    assert_eq!(turns().await, [(1, 1), (2, 3)], "what is not won takes no turn");
+    let by_hand = given(&waiting(4), agent(3, 9).id, 9);
+    assert_eq!(storage.claim(&by_hand, &[], None).await.unwrap(), Claim::Won);
+    storage.record_decision(&decision(&waiting(4), 5, 9)).await.unwrap();
+    assert_eq!(turns().await, [(1, 1), (2, 3)], "nor what is taken by hand");
 }
 
 fn decision(row: &Conversation, id: u64, at: u64) -> Decision {

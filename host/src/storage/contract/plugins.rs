@@ -2,7 +2,9 @@
 
 use crate::domain::ids::GenerationId;
 use crate::domain::plugin::Point;
-use crate::storage::{Generation, Handle, PublisherKey, RevocationList, Stage, StorageError};
+use crate::storage::{
+    Generation, Handle, Origin, PublisherKey, RevocationList, Stage, StorageError,
+};
 
 fn generation(id: u64, point: Point) -> Generation {
     Generation {
@@ -11,7 +13,7 @@ fn generation(id: u64, point: Point) -> Generation {
         point,
         name: "router".into(),
         plugin_version: "1.0.0".into(),
-        shipped: id == 1,
+        origin: if id == 1 { Origin::Shipped } else { Origin::Installed },
         publisher: (id != 1).then(|| "acme".into()),
         package: (id != 1).then(|| "package".into()),
         signer: (id != 1).then(|| "key".into()),
@@ -168,4 +170,26 @@ pub(in crate::storage) async fn a_secret_is_made_once(open: impl AsyncFn() -> Ha
     let storage = open().await;
     assert_eq!(storage.secret("tokens", [3; 32]).await.unwrap(), [1; 32]);
     assert_eq!(storage.secret("other", [4; 32]).await.unwrap(), [4; 32]);
+}
+
+/// Generations as they were kept before anybody asked for trust.
+pub(in crate::storage) const BEFORE_TRUST: &str =
+    "INSERT INTO generations (id, number, point, name, plugin_version, digest, config, fuel,
+         deadline_ms, stage, created_at, created_by)
+     VALUES (1, 1, 'routing', 'weights', '1', 'd', '{}', 9, 9, 'retired', 1, 'kefu'),
+            (2, 2, 'routing', 'own', '1', 'd', '{}', 9, 9, 'active', 2, 'lin'),
+            (3, 3, 'routing', 'turns', '1', 'd', '{}', 9, 9, 'admitted', 3, 'kefu')";
+
+/// They keep their stages, and it is known which the operator's are.
+pub(in crate::storage) async fn what_came_before_trust(storage: &Handle) {
+    let rows = storage.generations().await.unwrap();
+    let known: Vec<_> = rows.iter().map(|row| (row.number, row.stage, row.origin)).collect();
+    let expected = [
+        (3, Stage::Admitted, Origin::Shipped),
+        (2, Stage::Active, Origin::Earlier),
+        (1, Stage::Retired, Origin::Shipped),
+    ];
+    assert_eq!(known, expected);
+    let next = Generation { id: GenerationId::new(9).unwrap(), ..rows[0].clone() };
+    assert_eq!(storage.add_generation(&next, b"", None).await.unwrap(), 4, "numbers go on");
 }

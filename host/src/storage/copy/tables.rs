@@ -103,6 +103,7 @@ pub(super) const ROWS: &[Table] = &[
         name: "decisions",
         columns: &[("id", Number), ("conversation", Number), ("at", Number), ("document", Text)],
     },
+    Table { name: "turns", columns: &[("team", Number), ("agent", Number)] },
     Table {
         name: "reports",
         columns: &[
@@ -121,7 +122,7 @@ pub(super) const ROWS: &[Table] = &[
             ("point", Text),
             ("name", Text),
             ("plugin_version", Text),
-            ("shipped", Flag),
+            ("origin", Text),
             ("publisher", Text),
             ("package", Text),
             ("signer", Text),

@@ -14,7 +14,7 @@ use crate::domain::ids::{AgentId, ConversationId, DecisionId, TeamId};
 use crate::domain::inspection::Report;
 use crate::domain::routing::Decision;
 use crate::storage::columns::{Columns, json, signed, word};
-use crate::storage::{Claim, Conversations, Search, Stored, Untold, rows};
+use crate::storage::{COUNTED_MOST, Claim, Conversations, Search, Stored, Untold, rows};
 
 #[async_trait]
 impl Conversations for Postgres {
@@ -58,6 +58,7 @@ impl Conversations for Postgres {
             if claim == Claim::Won {
                 keep_pending(&mut transaction, next, pending).await?;
                 if let Some(decision) = decision {
+                    // Last, so that the claims of a team wait for one another's commit and nothing else.
                     let kept = insert_decision(decision)?.execute(&mut *transaction).await;
                     kept.map_err(failed)?;
                 }
@@ -85,24 +86,24 @@ impl Conversations for Postgres {
 
     async fn search(&self, search: &Search) -> Stored<Vec<Conversation>> {
         let mut sql = QueryBuilder::<Engine>::new("SELECT * FROM conversations WHERE true");
-        if let Some(state) = &search.state {
-            sql.push(" AND state = ").push_bind(word(state)?);
-        }
-        if let Some(agent) = search.agent {
-            sql.push(" AND agent = ").push_bind(signed(agent.get()));
-        }
-        if let Some(visitor) = search.visitor {
-            sql.push(" AND visitor = ").push_bind(signed(visitor.get()));
-        }
-        if !search.teams.is_empty() {
-            let teams: Vec<i64> = search.teams.iter().map(|team| signed(team.get())).collect();
-            sql.push(" AND team = ANY(").push_bind(teams).push(")");
-        }
+        narrow(&mut sql, search)?;
         if let Some(before) = search.before {
             sql.push(" AND id < ").push_bind(signed(before.get()));
         }
         sql.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(search.limit.clamp(1, 200)));
         self.all(sql.build(), rows::conversation).await
+    }
+
+    async fn count(&self, search: &Search) -> Stored<u32> {
+        let start = "SELECT count(*) FROM (SELECT 1 FROM conversations WHERE true";
+        let mut sql = QueryBuilder::<Engine>::new(start);
+        narrow(&mut sql, search)?;
+        sql.push(" LIMIT ").push_bind(i64::from(COUNTED_MOST)).push(") AS counted");
+        let counted = async {
+            let counted = sql.build_query_scalar::<i64>().fetch_one(&self.pool).await;
+            counted.map_err(failed)
+        };
+        Ok(u32::try_from(self.within(counted).await?).unwrap_or(COUNTED_MOST))
     }
 
     async fn queue(&self, team: Option<TeamId>) -> Stored<Vec<Conversation>> {
@@ -120,6 +121,10 @@ impl Conversations for Postgres {
              WHERE state = 'active' AND agent IS NOT NULL GROUP BY agent",
         );
         self.all(active, rows::load).await
+    }
+
+    async fn turns(&self) -> Stored<Vec<(TeamId, AgentId)>> {
+        self.all(query("SELECT * FROM turns"), rows::turn).await
     }
 
     async fn record_decision(&self, decision: &Decision) -> Stored<()> {
@@ -225,6 +230,24 @@ async fn claimed(connection: &mut PgConnection, next: &Conversation) -> Stored<C
     Ok(Claim::Won)
 }
 
+/// All of a search but where its page begins and ends.
+fn narrow(sql: &mut QueryBuilder<Engine>, search: &Search) -> Stored<()> {
+    if let Some(state) = &search.state {
+        sql.push(" AND state = ").push_bind(word(state)?);
+    }
+    if let Some(agent) = search.agent {
+        sql.push(" AND agent = ").push_bind(signed(agent.get()));
+    }
+    if let Some(visitor) = search.visitor {
+        sql.push(" AND visitor = ").push_bind(signed(visitor.get()));
+    }
+    if !search.teams.is_empty() {
+        let teams: Vec<i64> = search.teams.iter().map(|team| signed(team.get())).collect();
+        sql.push(" AND team = ANY(").push_bind(teams).push(")");
+    }
+    Ok(())
+}
+
 async fn insert(connection: &mut PgConnection, row: &Conversation) -> Stored<()> {
     let sql = "INSERT INTO conversations (site, team, visitor, visitor_name, state, agent, needs,
              priority, fields, page, language, offline, opened_at, waiting_since, assigned_at,
@@ -297,11 +320,17 @@ async fn keep_pending(
     Ok(())
 }
 
+/// Keeps a decision and, if it names somebody, whose turn that was.
 fn insert_decision(decision: &Decision) -> Stored<Query<'_, Engine, PgArguments>> {
-    let sql = "INSERT INTO decisions (id, conversation, at, document) VALUES ($1, $2, $3, $4)";
+    let sql = "WITH turn AS (
+            INSERT INTO turns (team, agent) SELECT $5::bigint, $6::bigint WHERE $6::bigint IS NOT NULL
+            ON CONFLICT (team) DO UPDATE SET agent = excluded.agent)
+        INSERT INTO decisions (id, conversation, at, document) VALUES ($1, $2, $3, $4)";
     Ok(query(sql)
         .bind(signed(decision.id.get()))
         .bind(signed(decision.conversation.get()))
         .bind(signed(decision.at))
-        .bind(json(decision)?))
+        .bind(json(decision)?)
+        .bind(signed(decision.team.get()))
+        .bind(decision.chosen.map(|agent| signed(agent.get()))))
 }

@@ -8,7 +8,7 @@ use sqlx::{Connection as _, query, query_scalar};
 use super::{MIGRATIONS, connect, failed, options, timed};
 use crate::domain::ids::Millis;
 use crate::storage::columns::Columns;
-use crate::storage::{PostgresConfig, StorageError, Stored};
+use crate::storage::{Kept, PostgresConfig, StorageError, Stored, rows};
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,9 +38,36 @@ pub struct Examined {
 /// # Errors
 /// When it does not answer, or not such a question.
 pub async fn examine(config: &PostgresConfig) -> Stored<Examined> {
+    in_time(config, ask(config)).await
+}
+
+/// What is in its tables.
+pub(in crate::storage) async fn look(config: &PostgresConfig) -> Stored<Kept> {
+    in_time(config, kept(config)).await
+}
+
+async fn kept(config: &PostgresConfig) -> Stored<Kept> {
+    let options = timed(options(config)?, config);
+    let mut connection = connect(config, &options).await?;
+    let (applied, known) = migrations(&mut connection).await?;
+    if applied == 0 {
+        return Ok(Kept::Nothing);
+    }
+    if applied != known {
+        return Ok(Kept::Other { applied, known });
+    }
+    let found = query("SELECT * FROM generations ORDER BY created_at DESC, number DESC, id")
+        .fetch_all(&mut connection)
+        .await
+        .map_err(failed)?;
+    let generations = found.iter().map(rows::generation).collect::<Stored<Vec<_>>>()?;
+    Ok(Kept::Readable(generations))
+}
+
+async fn in_time<T>(config: &PostgresConfig, answer: impl Future<Output = Stored<T>>) -> Stored<T> {
     let patience = config.acquire_timeout + config.statement_timeout;
-    let asked = tokio::time::timeout(patience, ask(config)).await;
-    asked.unwrap_or_else(|_| Err(StorageError::Unavailable("PostgreSQL does not answer".into())))
+    let late = |_| Err(StorageError::Unavailable("PostgreSQL does not answer".into()));
+    tokio::time::timeout(patience, answer).await.unwrap_or_else(late)
 }
 
 async fn ask(config: &PostgresConfig) -> Stored<Examined> {
@@ -64,14 +91,7 @@ async fn ask(config: &PostgresConfig) -> Stored<Examined> {
     .await
     .map_err(failed)?;
     let columns = Columns::new("setting", &row);
-    let made = is_made(&mut connection, "_sqlx_migrations").await?;
-    let applied: i64 = match made {
-        true => query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success")
-            .fetch_one(&mut connection)
-            .await
-            .map_err(failed)?,
-        false => 0,
-    };
+    let migrations = migrations(&mut connection).await?;
     let conflicts: Option<i64> = match is_made(&mut connection, "event_conflicts").await? {
         true => query_scalar("SELECT count(*) FROM event_conflicts")
             .fetch_one(&mut connection)
@@ -86,10 +106,22 @@ async fn ask(config: &PostgresConfig) -> Stored<Examined> {
         synchronous_commit: columns.text("synchronous_commit")?,
         clock: u64::try_from(clock).unwrap_or(0),
         clock_within,
-        migrations: (usize::try_from(applied).unwrap_or(0), MIGRATIONS.iter().count()),
+        migrations,
         conflicts: conflicts.map(i64::cast_unsigned),
         connections: (columns.number("most")?, columns.number("taken")?),
     })
+}
+
+/// How many are applied, and known to this program.
+async fn migrations(connection: &mut PgConnection) -> Stored<(usize, usize)> {
+    let applied: i64 = match is_made(connection, "_sqlx_migrations").await? {
+        true => query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success")
+            .fetch_one(connection)
+            .await
+            .map_err(failed)?,
+        false => 0,
+    };
+    Ok((usize::try_from(applied).unwrap_or(0), MIGRATIONS.iter().count()))
 }
 
 async fn is_made(connection: &mut PgConnection, table: &str) -> Stored<bool> {

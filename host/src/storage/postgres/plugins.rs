@@ -211,7 +211,7 @@ async fn insert(
     (point, number): (&str, i64),
 ) -> Stored<()> {
     query(
-        "INSERT INTO generations (id, number, point, name, plugin_version, shipped, publisher,
+        "INSERT INTO generations (id, number, point, name, plugin_version, origin, publisher,
              package, signer, digest, config, fuel, deadline_ms, memory_mb, stage, created_at,
              activated_at, created_by, fault)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
@@ -222,7 +222,7 @@ async fn insert(
     .bind(point)
     .bind(plain(&generation.name))
     .bind(plain(&generation.plugin_version))
-    .bind(generation.shipped)
+    .bind(word(&generation.origin)?)
     .bind(&generation.publisher)
     .bind(&generation.package)
     .bind(&generation.signer)

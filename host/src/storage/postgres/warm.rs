@@ -11,8 +11,8 @@ use crate::storage::{Connections, Stored};
 /// Every table that a message or a visit touches, with its indexes.
 const LOOK: &str = "SELECT EXISTS (TABLE agents), EXISTS (TABLE teams), EXISTS (TABLE sites), \
      EXISTS (TABLE visitors), EXISTS (TABLE conversations), EXISTS (TABLE pending), \
-     EXISTS (TABLE decisions), EXISTS (TABLE reports), EXISTS (TABLE event_heads), \
-     EXISTS (TABLE events), EXISTS (TABLE archive_positions)";
+     EXISTS (TABLE decisions), EXISTS (TABLE turns), EXISTS (TABLE reports), \
+     EXISTS (TABLE event_heads), EXISTS (TABLE events), EXISTS (TABLE archive_positions)";
 
 #[async_trait]
 impl Connections for Postgres {

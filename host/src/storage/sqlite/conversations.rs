@@ -13,7 +13,7 @@ use crate::domain::ids::{AgentId, ConversationId, DecisionId, TeamId};
 use crate::domain::inspection::Report;
 use crate::domain::routing::Decision;
 use crate::storage::columns::{json, signed, word};
-use crate::storage::{Claim, Conversations, Search, Stored, Untold, rows};
+use crate::storage::{COUNTED_MOST, Claim, Conversations, Search, Stored, Untold, rows};
 
 #[async_trait]
 impl Conversations for Sqlite {
@@ -71,6 +71,7 @@ impl Conversations for Sqlite {
         keep_pending(&mut transaction, next, pending).await?;
         if let Some(decision) = decision {
             keep_decision(&mut *transaction, decision).await?;
+            take_turn(&mut transaction, decision).await?;
         }
         transaction.commit().await.map_err(failed)?;
         Ok(Claim::Won)
@@ -93,28 +94,20 @@ impl Conversations for Sqlite {
 
     async fn search(&self, search: &Search) -> Stored<Vec<Conversation>> {
         let mut sql = QueryBuilder::<Engine>::new("SELECT * FROM conversations WHERE true");
-        if let Some(state) = &search.state {
-            sql.push(" AND state = ").push_bind(word(state)?);
-        }
-        if let Some(agent) = search.agent {
-            sql.push(" AND agent = ").push_bind(signed(agent.get()));
-        }
-        if let Some(visitor) = search.visitor {
-            sql.push(" AND visitor = ").push_bind(signed(visitor.get()));
-        }
-        if !search.teams.is_empty() {
-            sql.push(" AND team IN (");
-            let mut teams = sql.separated(", ");
-            for team in &search.teams {
-                teams.push_bind(signed(team.get()));
-            }
-            sql.push(")");
-        }
+        narrow(&mut sql, search)?;
         if let Some(before) = search.before {
             sql.push(" AND id < ").push_bind(signed(before.get()));
         }
         sql.push(" ORDER BY id DESC LIMIT ").push_bind(search.limit.clamp(1, 200));
         all(sql.build().fetch_all(&self.readers).await, rows::conversation)
+    }
+
+    async fn count(&self, search: &Search) -> Stored<u32> {
+        let start = "SELECT count(*) FROM (SELECT 1 FROM conversations WHERE true";
+        let mut sql = QueryBuilder::<Engine>::new(start);
+        narrow(&mut sql, search)?;
+        sql.push(" LIMIT ").push_bind(COUNTED_MOST).push(")");
+        sql.build_query_scalar().fetch_one(&self.readers).await.map_err(failed)
     }
 
     async fn queue(&self, team: Option<TeamId>) -> Stored<Vec<Conversation>> {
@@ -134,6 +127,10 @@ impl Conversations for Sqlite {
              WHERE state = 'active' AND agent IS NOT NULL GROUP BY agent",
         );
         all(rows.fetch_all(&self.readers).await, rows::load)
+    }
+
+    async fn turns(&self) -> Stored<Vec<(TeamId, AgentId)>> {
+        all(query("SELECT * FROM turns").fetch_all(&self.readers).await, rows::turn)
     }
 
     async fn record_decision(&self, decision: &Decision) -> Stored<()> {
@@ -205,6 +202,28 @@ impl Conversations for Sqlite {
     }
 }
 
+/// All of a search but where its page begins and ends.
+fn narrow(sql: &mut QueryBuilder<Engine>, search: &Search) -> Stored<()> {
+    if let Some(state) = &search.state {
+        sql.push(" AND state = ").push_bind(word(state)?);
+    }
+    if let Some(agent) = search.agent {
+        sql.push(" AND agent = ").push_bind(signed(agent.get()));
+    }
+    if let Some(visitor) = search.visitor {
+        sql.push(" AND visitor = ").push_bind(signed(visitor.get()));
+    }
+    if !search.teams.is_empty() {
+        sql.push(" AND team IN (");
+        let mut teams = sql.separated(", ");
+        for team in &search.teams {
+            teams.push_bind(signed(team.get()));
+        }
+        sql.push(")");
+    }
+    Ok(())
+}
+
 async fn insert(connection: &mut SqliteConnection, row: &Conversation) -> Stored<()> {
     let sql = "INSERT INTO conversations (site, team, visitor, visitor_name, state, agent, needs,
              priority, fields, page, language, offline, opened_at, waiting_since, assigned_at,
@@ -274,6 +293,20 @@ async fn keep_pending(
         .execute(connection)
         .await
         .map_err(failed)?;
+    Ok(())
+}
+
+/// If the decision names somebody, that was their turn.
+async fn take_turn(connection: &mut SqliteConnection, decision: &Decision) -> Stored<()> {
+    query(
+        "INSERT INTO turns (team, agent) SELECT ?1, ?2 WHERE ?2 IS NOT NULL
+         ON CONFLICT (team) DO UPDATE SET agent = excluded.agent",
+    )
+    .bind(signed(decision.team.get()))
+    .bind(decision.chosen.map(|agent| signed(agent.get())))
+    .execute(connection)
+    .await
+    .map_err(failed)?;
     Ok(())
 }
 

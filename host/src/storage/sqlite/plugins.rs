@@ -198,7 +198,7 @@ async fn insert(
     (point, number): (&str, u32),
 ) -> Stored<()> {
     query(
-        "INSERT INTO generations (id, number, point, name, plugin_version, shipped, publisher,
+        "INSERT INTO generations (id, number, point, name, plugin_version, origin, publisher,
              package, signer, digest, config, fuel, deadline_ms, memory_mb, stage, created_at,
              activated_at, created_by, fault)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -208,7 +208,7 @@ async fn insert(
     .bind(point)
     .bind(&generation.name)
     .bind(&generation.plugin_version)
-    .bind(generation.shipped)
+    .bind(word(&generation.origin)?)
     .bind(&generation.publisher)
     .bind(&generation.package)
     .bind(&generation.signer)

@@ -4,11 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sqlx::{query, query_scalar};
 
-use super::Sqlite;
+use super::{MIGRATIONS, Sqlite};
 use crate::storage::contract::{self, agent, furnish, told, waiting};
-use crate::storage::{Conversations as _, Handle, People as _, StorageConfig, StorageError, open};
+use crate::storage::{
+    Conversations as _, Handle, Kept, People as _, StorageConfig, StorageError, look, open,
+};
 
 async fn opened(dir: &Path) -> Handle {
     open(&StorageConfig::Sqlite(dir.into())).await.unwrap().storage
@@ -79,4 +83,36 @@ async fn commits_are_durable_and_readers_cannot_write() {
     assert_eq!((journal.as_str(), level, keys), ("wal", 2, 1));
     let write = query("DELETE FROM teams").execute(&sqlite.readers).await;
     assert!(write.is_err());
+}
+
+#[tokio::test]
+async fn looking_makes_and_migrates_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = StorageConfig::Sqlite(dir.path().into());
+    assert_eq!(look(&config).await.unwrap(), Kept::Nothing);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "it was made");
+    let sqlite = Sqlite::open(dir.path()).await.unwrap();
+    assert_eq!(look(&config).await.unwrap(), Kept::Readable(Vec::new()));
+    let last = "DELETE FROM _sqlx_migrations
+         WHERE version = (SELECT max(version) FROM _sqlx_migrations)";
+    query(last).execute(&sqlite.writer).await.unwrap();
+    for _ in 0..2 {
+        let Kept::Other { applied, known } = look(&config).await.unwrap() else {
+            panic!("a migration that is not applied is not seen");
+        };
+        assert_eq!(applied + 1, known);
+    }
+}
+
+#[tokio::test]
+async fn what_was_installed_before_trust_is_known_as_that() {
+    let dir = tempfile::tempdir().unwrap();
+    let before = MIGRATIONS.iter().filter(|one| one.version < 7).cloned().collect();
+    let file = SqliteConnectOptions::new().filename(dir.path().join("kefu.db"));
+    let older = SqlitePool::connect_with(file.create_if_missing(true)).await.unwrap();
+    Migrator::with_migrations(before).run(&older).await.unwrap();
+    query("INSERT INTO components VALUES ('d', x'00')").execute(&older).await.unwrap();
+    query(contract::BEFORE_TRUST).execute(&older).await.unwrap();
+    older.close().await;
+    contract::what_came_before_trust(&opened(dir.path()).await).await;
 }

@@ -12,7 +12,8 @@ use crate::storage::{Connections, Stored};
 const LOOK: &str = "SELECT EXISTS (SELECT 1 FROM agents), EXISTS (SELECT 1 FROM teams), \
      EXISTS (SELECT 1 FROM sites), EXISTS (SELECT 1 FROM visitors), \
      EXISTS (SELECT 1 FROM conversations), EXISTS (SELECT 1 FROM pending), \
-     EXISTS (SELECT 1 FROM decisions), EXISTS (SELECT 1 FROM reports)";
+     EXISTS (SELECT 1 FROM decisions), EXISTS (SELECT 1 FROM turns), \
+     EXISTS (SELECT 1 FROM reports)";
 
 #[async_trait]
 impl Connections for Sqlite {

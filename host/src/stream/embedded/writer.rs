@@ -15,9 +15,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use super::checkpoint::Checkpointer;
 use super::heads::Heads;
 use super::{Job, Shared, TailSender, record, schema};
-use crate::domain::event::Event;
 use crate::domain::ids::{ConversationId, Millis, Seq};
-use crate::domain::people::Party;
 use crate::runtime::Clock;
 use crate::stream::{AppendError, Receipt, StreamLimits, Told};
 
@@ -157,14 +155,7 @@ impl Writer {
         for (Job { event, reply, .. }, receipt) in batch.into_iter().zip(receipts) {
             let _gone = reply.send(Ok(*receipt));
             if !receipt.duplicate {
-                events.push(Arc::new(Event {
-                    conversation: event.conversation,
-                    seq: receipt.seq,
-                    at: receipt.at,
-                    key: (event.from != Party::System).then_some(event.key),
-                    from: event.from,
-                    body: event.body,
-                }));
+                events.push(Arc::new(event.appended(receipt.seq, receipt.at)));
             }
         }
         if !events.is_empty() {

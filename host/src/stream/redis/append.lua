@@ -4,7 +4,8 @@
 -- KEYS  of each partition: log, end, idle; then of each conversation: its hash, its recent log
 -- ARGV  1 format of records, 2 how many events recent logs keep, 3 how many partitions, then the channel of each, then of
 --       each event: number of its partition and of its conversation (1, 2 …), its key's field, base, rest of its record
--- Answers status, seq, at of each event. Status: 0 kept, 1 its key was there, 2 ask SQL about its key and pass what it
+-- Answers status, seq, at of each event, then of each partition how many events it has had and (if any of these was kept)
+-- the two numbers of the last one's position. Status: 0 kept, 1 its key was there, 2 ask SQL about its key and pass what it
 -- has of the conversation (the last seq) as base. No event goes before an earlier one of its conversation.
 local format, keep, many = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 
@@ -85,5 +86,8 @@ for p, of in ipairs(partitions) do
     redis.call('SET', KEYS[3 * p - 1], place)
     redis.call('SPUBLISH', ARGV[3 + p], place .. ' ' .. lines .. '\n' .. table.concat(of.lines, '\n'))
   end
+  answer[#answer + 1] = of.count + lines
+  answer[#answer + 1] = of.at
+  answer[#answer + 1] = math.max(of.n - 1, 0)
 end
 return answer

@@ -1,7 +1,8 @@
 //! The live tail: what any node appends, told to every tail of this one.
 //!
 //! ```text
-//!   ear: own connection, sharded channels ──▶ hub ──▶ tails
+//!   writers of this node: their own ───────┐
+//!   ear: own connection, sharded channels ─┴▶ hub ──▶ tails
 //!          ▲ renewed when it is cut or deaf    │ the next of its partition: told at once
 //!          └───────────────────────────────────┤ a gap, a cut, a quiet partition: look at the log from where it is
 //!                                              │ less than was appended is left in the log: tails are told `Missed`
@@ -60,6 +61,8 @@ pub(super) enum Heard {
     Subscribed,
     /// Something was published.
     Message { channel: Vec<u8>, payload: Vec<u8> },
+    /// Something that this node appended; it comes by the channel as well.
+    Own { partition: usize, appended: Appended },
 }
 
 /// One partition as the hub sees it.
@@ -107,6 +110,7 @@ impl Hub {
                 _ = around.tick(), if subscribed => self.look_around().await,
                 one = heard.recv() => match one {
                     Some(Heard::Message { channel, payload }) => self.heard(&channel, &payload).await,
+                    Some(Heard::Own { partition, appended }) => self.own(partition, appended).await,
                     Some(Heard::Subscribed) => {
                         subscribed = true;
                         self.tracks.iter_mut().for_each(|track| track.doubt = true);
@@ -123,26 +127,34 @@ impl Hub {
         let Some(partition) = self.tracks.iter().position(named) else { return };
         let track = &mut self.tracks[partition];
         (track.quiet, track.deaf) = (false, false);
-        let Some(message) = Message::parse(payload) else {
-            tracing::error!(partition, "a message of the live tail makes no sense");
-            track.doubt = true;
-            return;
-        };
-        match track.place {
-            // In doubt the next look finds it in the log.
-            None => {}
-            Some(_) if track.doubt => {}
-            Some(place) if message.end.count <= place.count => {}
-            Some(place) if message.end.count - message.events.len() as u64 == place.count => {
-                track.place = Some(message.end);
-                self.tell(partition, message.events).await;
+        // In doubt the next look finds it in the log.
+        let Some(place) = track.place.filter(|_| !track.doubt) else { return };
+        match Appended::parse(payload, place) {
+            None => {
+                tracing::error!(partition, "a message of the live tail makes no sense");
+                track.doubt = true;
             }
+            Some(appended) if appended.end.count <= place.count => {}
+            Some(appended) if appended.follows(place) => self.go_on(partition, appended).await,
             Some(_) => {
                 track.doubt = true;
                 let seen = self.seen(partition).await;
                 self.catch_up(partition, seen).await;
             }
         }
+    }
+
+    /// What other nodes appended before it has not come yet where it does not follow: then it waits for the channel too.
+    async fn own(&mut self, partition: usize, appended: Appended) {
+        let track = &self.tracks[partition];
+        if !track.doubt && track.place.is_some_and(|place| appended.follows(place)) {
+            self.go_on(partition, appended).await;
+        }
+    }
+
+    async fn go_on(&mut self, partition: usize, Appended { end, events }: Appended) {
+        self.tracks[partition].place = Some(end);
+        self.tell(partition, events).await;
     }
 
     /// Looks at what is in doubt or was quiet, and has the ear renewed when it seems deaf.
@@ -226,25 +238,34 @@ impl Hub {
     }
 }
 
-/// A message of a channel.
-struct Message {
-    end: Place,
-    events: Vec<Arc<Event>>,
+/// What one call of the script appended to a partition.
+pub(super) struct Appended {
+    /// Where the partition ends with it.
+    pub(super) end: Place,
+    pub(super) events: Vec<Arc<Event>>,
 }
 
-impl Message {
-    /// `None` when it makes no sense; the log then says what happened.
-    fn parse(payload: &[u8]) -> Option<Self> {
+impl Appended {
+    fn follows(&self, place: Place) -> bool {
+        self.end.count.checked_sub(self.events.len() as u64) == Some(place.count)
+    }
+
+    /// A message of a channel, without its events when they are known already; `None` when it makes no sense; the log
+    /// then says what happened.
+    fn parse(payload: &[u8], known: Place) -> Option<Self> {
         let mut lines = payload.split(|byte| *byte == b'\n');
         let head = std::str::from_utf8(lines.next()?).ok()?;
         let (end, count) = head.rsplit_once(' ')?;
+        let end: Place = end.parse().ok()?;
+        if end.count <= known.count {
+            return Some(Self { end, events: Vec::new() });
+        }
         let event = |line: &[u8]| {
             let at = line.iter().position(|byte| *byte == b' ')?;
             record::event(&line[at + 1..]).ok().map(Arc::new)
         };
         let events = lines.map(event).collect::<Option<Vec<_>>>()?;
-        (count.parse() == Ok(events.len()))
-            .then(|| Some(Self { end: end.parse().ok()?, events }))?
+        (count.parse() == Ok(events.len())).then_some(Self { end, events })
     }
 }
 

@@ -6,6 +6,7 @@
 //!                  ▲                           │ "ask SQL"
 //!                  └──── ready ◀── SQL ◀── cold┘        no answer: the same batch again, until its appends are too old
 //! ```
+//! What was appended is told to this node's hub together with the receipts; it need not wait for the channel.
 //! One batch is under way at a time, so the appends of a conversation stay in the order in which they came, also when
 //! a batch has to be sent twice. A task, not the caller, holds the command: a caller who leaves cancels nothing.
 
@@ -20,9 +21,10 @@ use tokio::time::{Instant, sleep};
 
 use super::Shared;
 use super::link::Failure;
+use super::live::{Appended, Heard, Place};
 use crate::domain::event::NewEvent;
 use crate::domain::ids::{ConversationId, Seq};
-use crate::stream::{AppendError, Receipt, record};
+use crate::stream::{AppendError, LogPosition, Receipt, record};
 
 /// Pauses between attempts: the first, and the longest.
 const PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(500)];
@@ -96,10 +98,19 @@ impl Job {
     }
 }
 
+/// What the script says.
+struct Answer {
+    /// Status, `seq` and `at` of each event.
+    events: Vec<[u64; 3]>,
+    /// Where the partitions of the batch end now.
+    ends: Vec<(usize, Place)>,
+}
+
 /// The task's state.
 pub(super) struct Writer {
     shared: Arc<Shared>,
     queue: mpsc::Receiver<Job>,
+    hub: mpsc::Sender<Heard>,
     /// What goes before the queue: SQL has been asked about it.
     ready: VecDeque<Job>,
     /// By conversation that SQL is being asked about: what came meanwhile, and goes after.
@@ -109,10 +120,15 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, queue: mpsc::Receiver<Job>) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        queue: mpsc::Receiver<Job>,
+        hub: mpsc::Sender<Heard>,
+    ) -> Self {
         Self {
             shared,
             queue,
+            hub,
             ready: VecDeque::new(),
             cold: HashMap::new(),
             asking: JoinSet::new(),
@@ -171,7 +187,7 @@ impl Writer {
                 return;
             }
             match self.send(&batch).await {
-                Ok(answers) => return self.tell(batch, &answers),
+                Ok(answer) => return self.tell(batch, answer),
                 Err(Failure::Full(place)) => {
                     return batch.into_iter().for_each(|job| {
                         job.answer(Err(AppendError::Full(place.clone())));
@@ -190,8 +206,8 @@ impl Writer {
         }
     }
 
-    /// The script, once. The answers stand in threes: status, seq, at.
-    async fn send(&self, batch: &[Job]) -> Result<Vec<u64>, Failure> {
+    /// The script, once.
+    async fn send(&self, batch: &[Job]) -> Result<Answer, Failure> {
         let (mut keys, mut of_conversations) = (Vec::new(), Vec::new());
         let (mut partitions, mut conversations) = (HashMap::new(), HashMap::new());
         let (mut channels, mut events) = (Vec::new(), Vec::with_capacity(batch.len() * 5));
@@ -224,24 +240,42 @@ impl Writer {
         arguments.push(partitions.len().to_string().into_bytes());
         arguments.append(&mut channels);
         arguments.append(&mut events);
-        let answers: Vec<u64> =
+        let numbers: Vec<u64> =
             self.shared.programs.append.run(&self.shared.link, &keys, &arguments).await?;
-        if answers.len() == batch.len() * 3 {
-            Ok(answers)
-        } else {
-            Err(Failure::Refused(format!("{} answers to {} events", answers.len(), batch.len())))
+        let (threes, rest) = numbers.as_chunks();
+        if threes.len() != batch.len() + partitions.len() || !rest.is_empty() {
+            let (got, events) = (numbers.len(), batch.len());
+            return Err(Failure::Refused(format!("{got} numbers in answer to {events} events")));
         }
+        let (events, ends) = threes.split_at(batch.len());
+        let end = |number: usize| {
+            let [count, ms, n] = ends[number - 1];
+            Place { count, at: LogPosition { ms, n } }
+        };
+        let ends = partitions.into_iter().map(|(partition, number)| (partition, end(number)));
+        Ok(Answer { ends: ends.collect(), events: events.to_vec() })
     }
 
-    fn tell(&mut self, batch: Vec<Job>, answers: &[u64]) {
+    fn tell(&mut self, batch: Vec<Job>, answer: Answer) {
         // None of these conversations is being asked about: its appends would not be in the batch.
         let mut cold: HashMap<ConversationId, Vec<Job>> = HashMap::new();
-        for (job, answer) in batch.into_iter().zip(answers.chunks_exact(3)) {
-            let receipt = Receipt { seq: answer[1], at: answer[2], duplicate: answer[0] == 1 };
-            match answer[0] {
-                0 | 1 => job.answer(Ok(receipt)),
+        let mut appended: HashMap<usize, Vec<_>> = HashMap::new();
+        for (job, [status, seq, at]) in batch.into_iter().zip(answer.events) {
+            match status {
+                0 => {
+                    let (partition, _) = self.shared.keys_of(job.event.conversation);
+                    let Job { event, reply, .. } = job;
+                    drop(reply.send(Ok(Receipt { seq, at, duplicate: false })));
+                    appended.entry(partition).or_default().push(Arc::new(event.appended(seq, at)));
+                }
+                1 => job.answer(Ok(Receipt { seq, at, duplicate: true })),
                 _ => cold.entry(job.event.conversation).or_default().push(job),
             }
+        }
+        for (partition, end) in answer.ends {
+            let Some(events) = appended.remove(&partition) else { continue };
+            // A hub without room hears it by the channel.
+            drop(self.hub.try_send(Heard::Own { partition, appended: Appended { end, events } }));
         }
         for (conversation, jobs) in cold {
             self.cold.insert(conversation, Vec::new());

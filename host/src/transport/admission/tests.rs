@@ -15,6 +15,17 @@ fn an_address_has_a_rate_and_loopback_has_none() {
     }
 }
 
+#[test]
+fn an_ipv6_customer_has_one_rate_for_all_its_addresses() {
+    let addresses = Addresses::new(Rate { per_second: 1.0, burst: 2.0 });
+    let take = |address: &str| addresses.take(address.parse().unwrap(), 0);
+    assert_eq!(take("2001:db8:1:2::1"), Ok(()));
+    assert_eq!(take("2001:db8:1:2:ffff::2"), Ok(()));
+    assert_eq!(take("2001:db8:1:2::3"), Err(Refusal::RateLimited { retry_after_ms: 1000 }));
+    assert_eq!(take("2001:db8:1:3::1"), Ok(()));
+    assert_eq!(take("::1"), Ok(()));
+}
+
 fn asker(headers: &[(&str, &str)]) -> Asker {
     asker_at("", headers)
 }

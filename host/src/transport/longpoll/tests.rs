@@ -37,3 +37,25 @@ async fn the_refusal_of_the_only_command_is_the_status_too() {
     let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body["frames"].as_array().unwrap().len(), 3);
 }
+
+#[tokio::test]
+async fn a_rate_that_no_command_kept_to_is_the_status_too() {
+    let limited = |retry_after_ms| {
+        let refusal = Refusal::RateLimited { retry_after_ms };
+        Answer::refused(refusal.into())
+    };
+    let all = answered(vec![limited(300), limited(1200), limited(900)], false, None);
+    assert_eq!(all.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(all.headers()["retry-after"], "2");
+    let body = axum::body::to_bytes(all.into_body(), 4096).await.unwrap();
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["error"]["code"], "rate_limited");
+    assert_eq!(body["error"]["retry_after_ms"], 1200);
+    assert_eq!(body["frames"].as_array().unwrap().len(), 3);
+
+    let other = || Answer::refused(Refusal::NotFound("conversation").into());
+    let done = || Answer { frame: Some("{}".into()), refusal: None };
+    for mixed in [vec![limited(300), done()], vec![limited(300), other()], vec![other(), other()]] {
+        assert_eq!(answered(mixed, false, None).status(), StatusCode::OK);
+    }
+}

@@ -55,7 +55,8 @@ async fn the_whole_of_a_talk_by_polling() {
 
 #[tokio::test]
 async fn a_parked_poll_wakes_for_an_event() {
-    let stage = stage(TransportConfig::default()).await;
+    // Only the event can end this poll in time: its wait is longer than the test has.
+    let stage = stage(TransportConfig { poll_wait_ms: 60_000, ..Default::default() }).await;
     let (_, first) =
         stage.posts(None, json!([stage.hello(json!([])), {"type": "open", "key": "o"}])).await;
     let session = &first["frames"][0]["session"];
@@ -66,9 +67,16 @@ async fn a_parked_poll_wakes_for_an_event() {
         cursor = answer["cursor"].as_str().unwrap().to_owned();
     }
     let says = json!([{"type": "send", "conversation": conversation, "key": "k", "text": "more"}]);
-    let (polled, posted) =
-        tokio::join!(stage.polls(session, &cursor, 5000), stage.posts(Some(session), says.clone()));
+    let both = async {
+        let post = stage.posts(Some(session), says.clone());
+        tokio::join!(stage.polls(session, &cursor, 60_000), post)
+    };
+    let woken = tokio::time::timeout(Duration::from_secs(20), both).await;
+    let (polled, posted) = woken.expect("the event wakes the poll");
     assert_eq!(seqs(&polled.1), [3]);
+    // Nor was it the end of its session, which is silent for too long after 1.2 s.
+    let frames = polled.1["frames"].as_array().unwrap();
+    assert!(frames.iter().all(|frame| frame["type"] != "bye"), "{frames:?}");
     let (_, repeated) = stage.posts(Some(session), says).await;
     assert_eq!(repeated["frames"][0]["seq"], posted.1["frames"][0]["seq"], "same key, same ack");
 }

@@ -28,6 +28,7 @@ pub(super) enum Out<'a> {
     },
     Gone {
         conversation: ConversationId,
+        version: u64,
     },
     Position {
         conversation: ConversationId,
@@ -278,7 +279,7 @@ pub(in crate::transport) fn encode(
         Item::Push(push) => match push {
             Push::Event(event) => return event_for(event, party),
             Push::Summary(summary) => Out::Conversation { conversation: (&**summary).into() },
-            Push::Gone(conversation) => Out::Gone { conversation: *conversation },
+            &Push::Gone { conversation, version } => Out::Gone { conversation, version },
             &Push::Position { conversation, ahead, wait_ms } => {
                 Out::Position { conversation, ahead, wait_ms }
             }

@@ -5,10 +5,12 @@ use std::path::Path;
 
 use super::*;
 
-fn dialogues(file: &str) -> Vec<Vec<Line>> {
+/// `None` where they are not present.
+fn dialogues(file: &str) -> Option<Vec<Vec<Line>>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/dialogues");
-    let Ok(text) = std::fs::read_to_string(root.join(file)) else { return Vec::new() };
-    text.lines()
+    let text = std::fs::read_to_string(root.join(file)).ok()?;
+    let all = text
+        .lines()
         .map(|row| {
             let row: serde_json::Value = serde_json::from_str(row).unwrap();
             let turns = row["turns"].as_array().unwrap();
@@ -20,13 +22,26 @@ fn dialogues(file: &str) -> Vec<Vec<Line>> {
                 })
                 .collect()
         })
-        .collect()
+        .collect();
+    Some(all)
+}
+
+/// As it was, and then the agent lets the visitor wait and is rude.
+fn spoilt(lines: &[Line]) -> Vec<Line> {
+    let seq = lines.len() as u64 + 1;
+    let question = line(seq, seq * 10, V, "Where is my order?");
+    let answer = line(seq + 1, seq * 10 + 3600, A, "This is not my problem");
+    lines.iter().cloned().chain([question, answer]).collect()
 }
 
 #[test]
 fn real_dialogues_are_judged_fairly() {
     for file in ["zh-crosswoz.jsonl", "en-taskmaster4.jsonl"] {
-        let all = dialogues(file);
+        let Some(all) = dialogues(file) else {
+            kefu_servers::skipped(&format!("no real dialogues ({file})"));
+            continue;
+        };
+        assert!(!all.is_empty(), "{file} is empty");
         let mut open = 0;
         for lines in &all {
             let card = inspect(lines.clone()).unwrap();
@@ -36,5 +51,13 @@ fn real_dialogues_are_judged_fairly() {
             open += card.findings.iter().filter(|one| one.rule == "unanswered").count();
         }
         assert!(open * 50 <= all.len(), "{file}: {open} open questions in {}", all.len());
+        // An inspector that finds nothing would be as fair.
+        for lines in all.iter().take(20) {
+            let card = inspect(spoilt(lines)).unwrap();
+            for rule in ["gaps", "forbidden_words"] {
+                let last = Some(lines.len() as u64 + 2);
+                assert_eq!(found(&card, rule), [last], "{file}: {rule}");
+            }
+        }
     }
 }

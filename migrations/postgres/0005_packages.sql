@@ -1,12 +1,12 @@
 -- Plugins come in packages: whose, in which, signed by whom; who is trusted; what was revoked.
 ALTER TABLE generations
-    ADD COLUMN shipped   BOOLEAN NOT NULL DEFAULT false,
+    ADD COLUMN origin    TEXT NOT NULL DEFAULT 'installed',
     ADD COLUMN publisher TEXT,
     ADD COLUMN package   TEXT,
     ADD COLUMN signer    TEXT,
     ADD COLUMN memory_mb BIGINT NOT NULL DEFAULT 0;
--- Until now nobody else had this name.
-UPDATE generations SET shipped = true WHERE created_by = 'kefu';
+-- Until now nobody else had this name; and what the operator installed before there was trust keeps serving.
+UPDATE generations SET origin = CASE created_by WHEN 'kefu' THEN 'shipped' ELSE 'earlier' END;
 
 -- What a package holds besides its component.
 CREATE TABLE packages (

@@ -1,11 +1,11 @@
 -- Plugins come in packages: whose, in which, signed by whom; who is trusted; what was revoked.
-ALTER TABLE generations ADD COLUMN shipped INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE generations ADD COLUMN origin TEXT NOT NULL DEFAULT 'installed';
 ALTER TABLE generations ADD COLUMN publisher TEXT;
 ALTER TABLE generations ADD COLUMN package TEXT;
 ALTER TABLE generations ADD COLUMN signer TEXT;
 ALTER TABLE generations ADD COLUMN memory_mb INTEGER NOT NULL DEFAULT 0;
--- Until now nobody else had this name.
-UPDATE generations SET shipped = 1 WHERE created_by = 'kefu';
+-- Until now nobody else had this name; and what the operator installed before there was trust keeps serving.
+UPDATE generations SET origin = CASE created_by WHEN 'kefu' THEN 'shipped' ELSE 'earlier' END;
 
 -- What a package holds besides its component.
 CREATE TABLE packages (

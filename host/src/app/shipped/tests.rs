@@ -1,0 +1,55 @@
+//! What is there, and serves, after the first start, after a second, and where an older program ran.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::domain::plugin::Point;
+use crate::plugins::PluginsConfig;
+use crate::runtime::Clock;
+use crate::storage::{Handle, Stage, StorageConfig};
+
+async fn world() -> (tempfile::TempDir, Handle, Arc<Plugins>) {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = storage::open(&StorageConfig::Sqlite(dir.path().into())).await.unwrap().storage;
+    let config = PluginsConfig::default();
+    let plugins = Plugins::open(Arc::clone(&storage), config, Clock::system()).await.unwrap();
+    (dir, storage, plugins)
+}
+
+/// Names and whether they serve, by number.
+async fn kept(storage: &Handle) -> Vec<(Point, String, bool)> {
+    let mut rows = storage.generations().await.unwrap();
+    rows.sort_by_key(|row| (row.point, row.number));
+    rows.into_iter().map(|row| (row.point, row.name, row.stage == Stage::Active)).collect()
+}
+
+#[tokio::test]
+async fn the_first_start_installs_all_and_later_ones_nothing() {
+    let (_dir, storage, plugins) = world().await;
+    install(&plugins, &storage).await.unwrap();
+    let first = kept(&storage).await;
+    let serve: Vec<_> = first.iter().filter(|row| row.2).map(|row| row.1.as_str()).collect();
+    assert_eq!(serve, SERVING);
+    let wait: Vec<_> = first.iter().filter(|row| !row.2).map(|row| row.1.as_str()).collect();
+    assert_eq!(wait, FURTHER);
+    install(&plugins, &storage).await.unwrap();
+    assert_eq!(kept(&storage).await, first);
+}
+
+#[tokio::test]
+async fn where_an_older_program_ran_only_what_is_new_is_added() {
+    let (_dir, storage, plugins) = world().await;
+    let own = Install {
+        bytes: Components::get("least-busy.wasm").unwrap().data.into_owned(),
+        named: ("round-robin".into(), "7.0.0".into()),
+        origin: Origin::Earlier,
+        config: r#"{"by":"share"}"#.into(),
+        created_by: "lin".into(),
+    };
+    let own = plugins.install(own).await.unwrap();
+    plugins.activate(own.id).await.unwrap();
+    install(&plugins, &storage).await.unwrap();
+    let names = ["round-robin", "least-busy", "longest-idle", "returning-visitor-first"];
+    let expected = names.map(|name| (Point::Routing, name.to_owned(), name == own.name));
+    assert_eq!(kept(&storage).await, expected, "the operator's own is left alone, and serves");
+}
