@@ -1,5 +1,5 @@
-//! `GET|POST /v1/plugins`, `POST /v1/plugins/{id}/activate`, `POST /v1/plugins/{id}/remove`,
-//! `POST /v1/plugins/points/{point}/rollback`.
+//! `GET|POST /v1/plugins`, `POST /v1/plugins/{id}/activate`, `POST /v1/plugins/{id}/configure`,
+//! `POST /v1/plugins/{id}/remove`, `POST /v1/plugins/points/{point}/rollback`.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,11 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::Shared;
 use super::answer::{Answer, Failure};
-use super::body::{Asked, Place};
+use super::body::{Asked, Body, Place};
 use super::contract::{Routes, Who, op};
 use super::who::Admin;
 use crate::domain::ids::GenerationId;
@@ -52,6 +53,19 @@ pub(super) fn routes(most_bytes: usize) -> Routes<Shared> {
                 .may(&[404]),
         )
         .post(
+            "/v1/plugins/{id}/configure",
+            configure,
+            op(
+                "configurePlugin",
+                "Keeps the code of a generation with another config, as a new one, not yet serving.",
+                Who::Admin,
+            )
+            .at::<GenerationId>()
+            .takes::<NewConfig>()
+            .gives::<OneGeneration>(201)
+            .may(&[404]),
+        )
+        .post(
             "/v1/plugins/{id}/remove",
             remove,
             op("removePlugin", "Forgets a generation that does not serve.", Who::Admin)
@@ -85,6 +99,13 @@ struct Figures {
     active: Option<GenerationId>,
     #[serde(flatten)]
     stats: PointStats,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct NewConfig {
+    /// As the plugin's schema has it.
+    config: Map<String, Value>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -151,6 +172,17 @@ async fn activate(
     Place(id): Place<GenerationId>,
 ) -> Answer<Json<OneGeneration>> {
     Ok(Json(OneGeneration { generation: api.plugins.activate(id).await? }))
+}
+
+async fn configure(
+    State(api): State<Shared>,
+    admin: Admin,
+    Place(id): Place<GenerationId>,
+    Body(new): Body<NewConfig>,
+) -> Answer<(StatusCode, Json<OneGeneration>)> {
+    let (config, by) = (Value::Object(new.config).to_string(), admin.login(&api).await);
+    let generation = api.plugins.configure(id, config, by).await?;
+    Ok((StatusCode::CREATED, Json(OneGeneration { generation })))
 }
 
 async fn remove(

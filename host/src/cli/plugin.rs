@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::link::Link;
 use super::team::text;
@@ -26,6 +26,16 @@ pub(super) enum Plugin {
     Activate {
         /// Its id, or its point and number as routing/3.
         generation: String,
+    },
+    /// Keep the code of a generation with another config, as a new generation.
+    Configure {
+        /// Its id, or its point and number as routing/3.
+        generation: String,
+        /// A file with the config (JSON).
+        plugin_config: PathBuf,
+        /// Let it serve at once.
+        #[arg(long)]
+        activate: bool,
     },
     /// Let the generation before the active one serve again.
     Rollback {
@@ -89,6 +99,13 @@ pub(super) async fn run(command: Plugin, config: Config) -> anyhow::Result<()> {
             };
             at(Link::open_existing(config).await?, ask).await
         }
+        Plugin::Configure { generation, plugin_config, activate } => {
+            let ask = async |link: &mut Link| {
+                let id = find(link, &generation).await?;
+                configure(link, &id, &plugin_config, activate).await
+            };
+            at(Link::open_existing(config).await?, ask).await
+        }
         Plugin::Rollback { point } => {
             let ask = async |link: &mut Link| roll_back(link, &point).await;
             at(Link::open_existing(config).await?, ask).await
@@ -119,8 +136,7 @@ async fn at(
 async fn install(link: &mut Link, new: Install) -> anyhow::Result<()> {
     let bytes = read(&new.file)?;
     let config = match &new.plugin_config {
-        Some(file) => std::fs::read_to_string(file)
-            .with_context(|| format!("{} cannot be read", file.display()))?,
+        Some(file) => written(file)?,
         None => "{}".to_owned(),
     };
     let mut query = format!("config={}", escaped(&config));
@@ -136,17 +152,36 @@ async fn install(link: &mut Link, new: Install) -> anyhow::Result<()> {
     }
     let answer = link.post_bytes(&format!("/v1/plugins?{query}"), bytes).await;
     let answer = answer.with_context(|| format!("{} is not installed", new.file.display()))?;
-    let generation = &answer["generation"];
-    say(&format!("admitted as {}", shown(generation)))?;
-    if new.activate {
-        activate(link, text(&generation["id"])).await?;
-    }
-    Ok(())
+    admitted(link, &answer, new.activate).await
 }
 
 async fn activate(link: &mut Link, id: &str) -> anyhow::Result<()> {
     let answer = link.post(&format!("/v1/plugins/{id}/activate"), &Value::Null).await?;
     say(&format!("{} serves", shown(&answer["generation"])))
+}
+
+async fn configure(link: &mut Link, id: &str, file: &Path, serve: bool) -> anyhow::Result<()> {
+    let config = written(file)?;
+    let config: Value =
+        serde_json::from_str(&config).with_context(|| format!("{} is not JSON", file.display()))?;
+    let body = json!({ "config": config });
+    let answer = link.post(&format!("/v1/plugins/{id}/configure"), &body).await;
+    let answer = answer.with_context(|| format!("{} is not taken", file.display()))?;
+    admitted(link, &answer, serve).await
+}
+
+/// Says what was kept, and lets it serve if it shall.
+async fn admitted(link: &mut Link, answer: &Value, serve: bool) -> anyhow::Result<()> {
+    let generation = &answer["generation"];
+    say(&format!("admitted as {}", shown(generation)))?;
+    if serve {
+        activate(link, text(&generation["id"])).await?;
+    }
+    Ok(())
+}
+
+fn written(file: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))
 }
 
 async fn roll_back(link: &mut Link, point: &str) -> anyhow::Result<()> {

@@ -42,6 +42,27 @@ impl Plugins {
         Ok(row)
     }
 
+    /// Keeps the code of a generation with another config, as a new generation. Trust and cases are asked as when it came.
+    ///
+    /// # Errors
+    /// [`Refused::NotFound`]; [`Refused::Rejected`] when it may not serve; says why.
+    pub async fn configure(
+        &self,
+        id: GenerationId,
+        config: String,
+        created_by: String,
+    ) -> Result<Generation, Refused> {
+        let parts = self.parts()?;
+        let row = parts.generation(id).await?;
+        let component = parts.storage.component(id).await?.ok_or(Refused::NotFound)?;
+        let bytes = match parts.package(&row, &component).await? {
+            Some(package) => package.bytes().map_err(Refused::Rejected)?,
+            None => component,
+        };
+        let named = (row.name, row.plugin_version);
+        self.install(Install { bytes, named, origin: row.origin, config, created_by }).await
+    }
+
     /// Lets a generation serve; calls in flight end on the one they began with.
     ///
     /// # Errors

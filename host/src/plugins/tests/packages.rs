@@ -210,7 +210,10 @@ async fn a_config_is_held_against_the_packages_schema() {
     world.serve(install(&package, r#"{"deed":"behave"}"#)).await;
     // What no schema says, `configure` does.
     let refused = world.refused(install(&signed(router(ROUTER, None), 1), r#"{"load":1}"#)).await;
-    assert!(refused.starts_with("config: ") && refused.contains("skill + load + quality must be 1"), "{refused}");
+    assert!(
+        refused.starts_with("config: ") && refused.contains("skill + load + quality must be 1"),
+        "{refused}"
+    );
 }
 
 #[tokio::test]
@@ -224,9 +227,33 @@ async fn what_may_serve_without_a_package_may_with_another_config() {
         assert_eq!((again.origin, &again.digest), (origin, &known.digest));
         let other = Install { origin: Origin::Installed, ..deed("behave") };
         assert!(world.refused(other).await.contains("bare component"), "other code");
+        let third = world.plugins.configure(again.id, "{}".into(), "lin".into()).await.unwrap();
+        assert_eq!((third.origin, &*third.created_by, third.number), (origin, "lin", 3));
         let world = world.restarted(Require::Trusted).await;
         assert_eq!(world.plugins.rank(&input(2)).generation, Some(again.id));
     }
+}
+
+#[tokio::test]
+async fn another_config_is_held_against_everything_again() {
+    let world = trusting().await;
+    let package = signed(router(ROUTER, None), 1);
+    let row = world.serve(install(&package, "{}")).await;
+    let configure = async |config: &str| {
+        let outcome = world.plugins.configure(row.id, config.into(), "lin".into()).await;
+        outcome.map_err(|refused| refused.to_string())
+    };
+    let other = configure(r#"{"returning":1}"#).await.unwrap();
+    assert_eq!(
+        (other.package.as_deref(), other.signer),
+        (Some(package.digest()), row.signer.clone())
+    );
+    assert!(configure(r#"{"load":2}"#).await.unwrap_err().starts_with("config: /load: "));
+    world.plugins.distrust_key(&name(1)).await.unwrap();
+    assert!(configure("{}").await.unwrap_err().contains("is not trusted here"));
+    let nobody = GenerationId::new(1).unwrap();
+    let refused = world.plugins.configure(nobody, "{}".into(), "lin".into()).await;
+    assert!(matches!(refused, Err(Refused::NotFound)));
 }
 
 #[tokio::test]
