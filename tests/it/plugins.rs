@@ -176,11 +176,11 @@ async fn activated_and_rolled_back_the_next_decision_follows() -> anyhow::Result
     std::fs::write(&config, r#"{"deed":"behave"}"#)?;
     let (file, config) = (hostile.display().to_string(), config.display().to_string());
     let (content, said) = kefu(&server, &["install", &file, "--plugin-config", &config])?;
-    assert!(content && said.contains("admitted as routing/2"), "{said}");
+    assert!(content && said.contains("admitted as routing/6"), "{said}");
     assert_eq!(decision(&server).await?["generation"], shipped, "it does not serve yet");
 
-    let (content, said) = kefu(&server, &["activate", "routing/2"])?;
-    assert!(content && said.contains("routing/2 hostile 0.1.0 ("), "{said}");
+    let (content, said) = kefu(&server, &["activate", "routing/6"])?;
+    assert!(content && said.contains("routing/6 hostile 0.1.0 ("), "{said}");
     let hostile = decision(&server).await?["generation"].clone();
     assert!(hostile.is_string() && hostile != shipped, "{hostile}");
 

@@ -4,8 +4,9 @@
 use rust_embed::RustEmbed;
 
 use super::StartError;
-use crate::plugins::{Install, Plugins};
-use crate::storage::{self, Origin};
+use crate::domain::plugin::Point;
+use crate::plugins::{Install, Plugins, Refused};
+use crate::storage::{self, Generation, Origin};
 
 /// Those that serve from the first start; whatever else was built (test plugins) is not shipped.
 const SERVING: [&str; 3] = ["weighted-router", "message-filter", "quality-inspector"];
@@ -37,15 +38,21 @@ pub(super) async fn install(
             config: "{}".into(),
             created_by: "kefu".into(),
         };
-        let outcome = match plugins.install(install).await {
-            Ok(generation) if serves => plugins.activate(generation.id).await,
-            installed => installed,
+        let outcome = if serves {
+            serve(plugins, install).await
+        } else {
+            plugins.shelve(install, Point::Routing).await
         };
         if let Err(error) = outcome {
             tracing::error!(%error, plugin = name, "a shipped plugin is left out");
         }
     }
     Ok(())
+}
+
+async fn serve(plugins: &Plugins, install: Install) -> Result<Generation, Refused> {
+    let generation = plugins.install(install).await?;
+    plugins.activate(generation.id).await
 }
 
 #[cfg(test)]

@@ -25,20 +25,28 @@ impl Plugins {
     /// [`Refused::Rejected`] when it may not serve; says why.
     pub async fn install(&self, install: Install) -> Result<Generation, Refused> {
         let parts = self.parts()?;
-        let id = GenerationId::new(runtime::fresh_id(&parts.clock))
-            .ok_or_else(|| Refused::Rejected("no id could be made".into()))?;
-        let now = parts.clock.now();
         // Before anything is revoked or after: not in between.
         let mut kept = parts.compiling.lock().await;
-        let trust = parts.trust().await?;
-        let vouched = parts.vouched().await?;
-        let take = move || intake::take(install, &trust, &vouched, (id, now));
-        let taken = on_a_thread(take).await?;
+        let taken = parts.taken(install).await?;
         let rest = taken.package.as_ref().map(Package::rest).transpose();
         let rest = rest.map_err(Refused::Rejected)?;
         let component = Arc::clone(&taken.component);
         let mut row = compile(parts, &mut kept, taken, true).await?.row;
         row.number = parts.storage.add_generation(&row, &component, rest.as_deref()).await?;
+        Ok(row)
+    }
+
+    /// As [`Plugins::install`] of a component that is the program's own and known to pass: it is not even compiled before it
+    /// is to serve, so that a first start does not wait for what may never be used.
+    ///
+    /// # Errors
+    /// [`Refused::Rejected`] when it is no component at all.
+    pub async fn shelve(&self, install: Install, point: Point) -> Result<Generation, Refused> {
+        let parts = self.parts()?;
+        let Taken { mut row, component, .. } = parts.taken(install).await?;
+        row.point = point;
+        intake::budget(&mut row, None, &parts.config).map_err(Refused::Rejected)?;
+        row.number = parts.storage.add_generation(&row, &component, None).await?;
         Ok(row)
     }
 
@@ -152,6 +160,15 @@ impl Plugins {
 }
 
 impl Parts {
+    /// What comes in, held against the rules that need no engine.
+    async fn taken(&self, install: Install) -> Result<Taken, Refused> {
+        let id = GenerationId::new(runtime::fresh_id(&self.clock))
+            .ok_or_else(|| Refused::Rejected("no id could be made".into()))?;
+        let now = self.clock.now();
+        let (trust, vouched) = (self.trust().await?, self.vouched().await?);
+        on_a_thread(move || intake::take(install, &trust, &vouched, (id, now))).await
+    }
+
     pub(super) async fn generation(&self, id: GenerationId) -> Result<Generation, Refused> {
         let all = self.storage.generations().await?;
         all.into_iter().find(|row| row.id == id).ok_or(Refused::NotFound)

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::domain::plugin::Point;
 use crate::plugins::PluginsConfig;
 use crate::runtime::Clock;
 use crate::storage::{Handle, Stage, StorageConfig};
@@ -34,6 +33,20 @@ async fn the_first_start_installs_all_and_later_ones_nothing() {
     assert_eq!(wait, FURTHER);
     install(&plugins, &storage).await.unwrap();
     assert_eq!(kept(&storage).await, first);
+}
+
+#[tokio::test]
+async fn each_further_policy_passes_once_it_is_to_serve() {
+    let (_dir, storage, plugins) = world().await;
+    install(&plugins, &storage).await.unwrap();
+    let all = storage.generations().await.unwrap();
+    for name in FURTHER {
+        let shelved = all.iter().find(|row| row.name == name).unwrap();
+        let serves = plugins.activate(shelved.id).await.unwrap();
+        let (then, now) = ((shelved.fuel, shelved.deadline_ms), (serves.fuel, serves.deadline_ms));
+        assert_eq!((serves.point, then), (Point::Routing, now), "{name}");
+        assert_eq!((serves.stage, then.0 > 0), (Stage::Active, true), "{name}");
+    }
 }
 
 #[tokio::test]
