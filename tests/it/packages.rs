@@ -272,3 +272,29 @@ async fn for_who_writes_plugins_any_is_taken() -> anyhow::Result<()> {
     says(&server, &["list"], true, &["bare  quarantined", "shipped  active"])?;
     Ok(())
 }
+
+#[tokio::test]
+async fn what_is_shipped_takes_another_config_under_any_rule() -> anyhow::Result<()> {
+    let server = Server::start(Setup::default()).await?;
+    let folder = tempfile::tempdir()?;
+    let config = |text: &str| -> anyhow::Result<String> {
+        let file = folder.path().join("config.json");
+        fs::write(&file, text)?;
+        Ok(file.display().to_string())
+    };
+    let good = config(r#"{"returning":0.5}"#)?;
+    let configure = ["configure", "routing/1", &good, "--activate"];
+    says(&server, &configure, true, &["admitted as routing/6 weighted-router", "serves"])?;
+    says(&server, &["list"], true, &["shipped  active", "shipped  retired"])?;
+    for (text, words) in [
+        (r#"{"load":2}"#, "config: /load: 2 is greater than the maximum of 1"),
+        (r#"{"load":1}"#, "skill + load + quality must be 1, is 1.6"),
+        ("[]", "config"),
+        ("{", "config.json is not JSON"),
+    ] {
+        let file = config(text)?;
+        says(&server, &["configure", "routing/1", &file], false, &[words])?;
+    }
+    says(&server, &["configure", "routing/99", &good], false, &["kefu plugin list"])?;
+    Ok(())
+}
