@@ -1,7 +1,8 @@
 //! `--cluster`: private Redis, Kafka and PostgreSQL, started by the run itself below `target/servers`, and a server that
 //! stands on them.
 
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use kefu_servers::{Kafka, Postgres, Redis};
@@ -50,6 +51,7 @@ impl Default for Shape {
 
 /// Running servers; they end with the value.
 pub(crate) struct Servers {
+    dir: PathBuf,
     redis: Redis,
     pub(crate) postgres: Postgres,
     pub(crate) kafka: Option<Kafka>,
@@ -64,6 +66,7 @@ impl Servers {
         let start = || {
             let kafka = (!shape.no_journal).then(|| Kafka::start(&dir.join("kafka"), &target));
             anyhow::Ok(Self {
+                dir: dir.clone(),
                 redis: Redis::start(&dir.join("redis"), &["appendfsync", &shape.appendfsync])?,
                 postgres: Postgres::start(&dir.join("postgres"))?,
                 kafka: kafka.transpose()?,
@@ -86,6 +89,31 @@ impl Servers {
     pub(crate) fn archived(&self) -> anyhow::Result<u64> {
         Ok(self.postgres.ask("SELECT count(*) FROM events")?.parse()?)
     }
+
+    /// What each of them holds, in bytes: Redis in memory, the others on disk.
+    pub(crate) fn bytes(&self) -> anyhow::Result<Vec<(&'static str, u64)>> {
+        let memory = self.redis.ask(&["info", "memory"])?;
+        let used = memory.lines().find_map(|line| line.strip_prefix("used_memory:"));
+        let used = used.context("Redis does not say what it uses")?.trim().parse()?;
+        let database = "SELECT pg_database_size(current_database())";
+        let mut bytes = vec![("redis", used), ("postgres", self.postgres.ask(database)?.parse()?)];
+        if self.kafka.is_some() {
+            bytes.push(("kafka", on_disk(&self.dir.join("kafka"))));
+        }
+        Ok(bytes)
+    }
+}
+
+/// What the files of a folder take on disk: Kafka makes its indexes long and empty.
+fn on_disk(dir: &Path) -> u64 {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let one = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => on_disk(&entry.path()),
+        // Blocks of 512 bytes (stat(2)).
+        Ok(metadata) => metadata.blocks() * 512,
+        Err(_) => 0,
+    };
+    entries.map(one).sum()
 }
 
 /// The `target` folder this program lies in.

@@ -1,5 +1,5 @@
-//! What every run measures beside its own figures — the machine's idle share and a disk probe — and how all of it is
-//! printed.
+//! What every run measures beside its own figures — the machine's idle and stolen share, a disk and a processor probe —
+//! and how all of it is printed.
 
 use std::io::{Seek as _, Write as _};
 use std::path::Path;
@@ -12,22 +12,24 @@ use serde_json::{Map, Value, json};
 pub(crate) struct Figures {
     name: &'static str,
     values: Vec<(String, Value)>,
-    idle: (u64, u64),
+    begun: Ticks,
     void: Vec<String>,
 }
 
 impl Figures {
     /// Begins a run.
     pub(crate) fn begin(name: &'static str) -> Self {
-        Self { name, values: Vec::new(), idle: cpu(), void: Vec::new() }
+        Self { name, values: Vec::new(), begun: Ticks::now(), void: Vec::new() }
     }
 
     /// Takes the idle share now: what follows does not count.
     pub(crate) fn until_here(&mut self) {
-        let (idle, all) = cpu();
-        let (idle, all) = (idle - self.idle.0, all - self.idle.1);
-        let percent = 100.0 * idle as f64 / all.max(1) as f64;
-        self.add("cpu_idle_percent", round(percent));
+        let now = Ticks::now();
+        let all = (now.all - self.begun.all).max(1) as f64;
+        let percent = |ticks: u64| round(100.0 * ticks as f64 / all);
+        let (idle, stolen) = (now.idle - self.begun.idle, now.stolen - self.begun.stolen);
+        self.add("cpu_idle_percent", percent(idle));
+        self.add("cpu_stolen_percent", percent(stolen));
     }
 
     /// Adds a figure.
@@ -45,6 +47,12 @@ impl Figures {
         }
     }
 
+    /// Adds `program_cpu_us_per_msg` of ticks of 10 ms.
+    pub(crate) fn per_message(&mut self, program: &str, ticks: u64, messages: u64) {
+        let micros = ticks as f64 * 10_000.0 / messages.max(1) as f64;
+        self.add(&format!("{program}_cpu_us_per_msg"), (micros * 10.0).round() / 10.0);
+    }
+
     /// The run proves nothing, because.
     pub(crate) fn void(&mut self, why: impl Into<String>) {
         self.void.push(why.into());
@@ -59,6 +67,7 @@ impl Figures {
             self.until_here();
         }
         self.add("fsync_p50_us", fsync_p50_us()?);
+        self.add("spin_p50_us", spin_p50_us()?);
         let mut out = std::io::stdout().lock();
         writeln!(out, "\n{}", self.name)?;
         for (key, value) in &self.values {
@@ -91,14 +100,22 @@ fn round(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 
-/// Idle and all ticks of all processors so far.
-fn cpu() -> (u64, u64) {
-    let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
-    let line = text.lines().next().unwrap_or_default();
-    let ticks: Vec<u64> = line.split_whitespace().skip(1).flat_map(str::parse).collect();
-    let idle =
-        ticks.get(3).copied().unwrap_or_default() + ticks.get(4).copied().unwrap_or_default();
-    (idle, ticks.iter().take(8).sum())
+/// Ticks of all processors so far, from `/proc/stat` (proc(5)).
+struct Ticks {
+    idle: u64,
+    /// What a virtual machine's host gave to others.
+    stolen: u64,
+    all: u64,
+}
+
+impl Ticks {
+    fn now() -> Self {
+        let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+        let line = text.lines().next().unwrap_or_default();
+        let ticks: Vec<u64> = line.split_whitespace().skip(1).flat_map(str::parse).collect();
+        let nth = |n: usize| ticks.get(n).copied().unwrap_or_default();
+        Self { idle: nth(3) + nth(4), stolen: nth(7), all: ticks.iter().take(8).sum() }
+    }
 }
 
 /// The name of a process, by its folder in /proc, and its user and system time in ticks of 10 ms (proc(5), fields 2, 14
@@ -126,6 +143,21 @@ fn fsync_p50_us() -> anyhow::Result<f64> {
         file.rewind()?;
         file.write_all(&[7; 4096])?;
         file.sync_data()?;
+        nanos.saturating_record(begun.elapsed().as_nanos() as u64);
+    }
+    Ok(round(nanos.value_at_quantile(0.5) as f64 / 1e3))
+}
+
+/// Median time of 100 turns of 100,000 multiplications, each waiting for the one before: how fast a processor was. Machines
+/// that share their processors with others answer differently from minute to minute.
+fn spin_p50_us() -> anyhow::Result<f64> {
+    let mut nanos = histogram()?;
+    for turn in 0..100_u64 {
+        let begun = Instant::now();
+        let mut value = std::hint::black_box(turn | 1);
+        for _ in 0..100_000 {
+            value = std::hint::black_box(value.wrapping_mul(6_364_136_223_846_793_005));
+        }
         nanos.saturating_record(begun.elapsed().as_nanos() as u64);
     }
     Ok(round(nanos.value_at_quantile(0.5) as f64 / 1e3))

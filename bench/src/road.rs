@@ -41,6 +41,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         bystanders.push(server.joins().await?);
     }
     let begun = servers.archived()?;
+    let held = servers.bytes()?;
     let pace = args.amount.soon();
     let end = pace.start + pace.lasting;
     let mut listening = JoinSet::new();
@@ -77,8 +78,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     figures.add("backlog_warm", warm.2);
     figures.add("backlog_end", last.2);
     for (stage, ticks) in spent {
-        let micros = ticks as f64 * 10_000.0 / measured.acked.max(1) as f64;
-        figures.add(&format!("{stage}_cpu_us_per_msg"), (micros * 10.0).round() / 10.0);
+        figures.per_message(stage, ticks, measured.acked);
+    }
+    for ((stage, now), (_, then)) in servers.bytes()?.into_iter().zip(held) {
+        let each = now.saturating_sub(then) / measured.acked.max(1);
+        figures.add(&format!("{stage}_bytes_per_msg"), each);
     }
     if delivered.len() < measured.acked {
         figures.void("not everything was heard");
@@ -122,7 +126,7 @@ pub(crate) async fn hears(
     while let Ok(Some(message)) = timeout_at(end, agent.next()).await {
         let Message::Text(text) = message? else { continue };
         if let Some(after) = intended(&text) {
-            let nanos = (start + Duration::from_nanos(after)).elapsed().as_nanos();
+            let nanos = (start + Duration::from_micros(after)).elapsed().as_nanos();
             latency.saturating_record(nanos as u64);
         } else if link::field(&text, "type") == Some("ping") {
             agent.send(Message::Text(link::PONG.into())).await?;
@@ -131,7 +135,7 @@ pub(crate) async fn hears(
     Ok(latency)
 }
 
-/// When a message was meant to leave, in nanoseconds after the start.
+/// When a message was meant to leave, in microseconds after the start.
 fn intended(text: &Utf8Bytes) -> Option<u64> {
     let after = link::field(text, "text")?.strip_prefix('@')?;
     after.split(' ').next()?.parse().ok()

@@ -22,6 +22,7 @@ mod postgres;
 mod replay;
 mod resume;
 mod road;
+mod sabotage;
 mod start;
 mod stop;
 mod talk;

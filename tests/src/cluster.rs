@@ -11,7 +11,7 @@
 mod round;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -24,6 +24,7 @@ use crate::checker::{
     self, Findings, Tiers, check_tiers, read_heads, read_redis, read_sql, read_topic,
 };
 use crate::http::{Ask, once};
+use crate::log::Log;
 use crate::proxy::Proxy;
 use crate::server::{Server, Setup};
 use crate::talk::Replayed;
@@ -37,13 +38,31 @@ pub const PARTITIONS: u64 = 16;
 /// Accounts `agent1` … of a cluster.
 const AGENTS: u16 = 4;
 /// Longest wait for anything to get well again.
-const IN_TIME: Duration = Duration::from_secs(150);
+pub const IN_TIME: Duration = Duration::from_secs(150);
+
+/// Where events go on their way to SQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Broker {
+    /// Nowhere: the archive reads the stream.
+    None,
+    /// To the Kafka that all tests share, which must not die.
+    Shared,
+    /// To one of the cluster's own.
+    Own,
+}
+
+/// `ARGV[1]`: what the keys of the partitions' logs are like.
+const LOGGED: &str = "local many = 0
+for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
+  many = many + redis.call('XLEN', key)
+end
+return many";
 
 /// A node's ways to the servers.
 pub(crate) struct Links {
     pub(crate) redis: Proxy,
     pub(crate) postgres: Proxy,
-    /// `None`: the broker is shared with other tests, and reached directly.
+    /// Only to a broker of the cluster's own.
     pub(crate) kafka: Option<Proxy>,
 }
 
@@ -58,59 +77,61 @@ pub struct Cluster {
     /// The nodes.
     pub nodes: Vec<Server>,
     pub(crate) links: Vec<Links>,
-    pub(crate) redis: Redis,
-    pub(crate) postgres: Postgres,
+    /// The stream.
+    pub redis: Redis,
+    /// Rows and the archive.
+    pub postgres: Postgres,
     pub(crate) kafka: Option<Kafka>,
     /// Where the broker is for who is no part of this.
-    brokers: String,
+    brokers: Option<String>,
     /// Of its keys, its topic and its folder.
     name: String,
 }
 
 impl Cluster {
     /// Starts everything; `settings` hold on all nodes. `None`, and noted as skipped, where there can be no servers.
-    /// Without `own_kafka` the broker is the one all tests share, which must not die.
     ///
     /// # Errors
     /// When something does not come up.
     pub async fn start(
         name: &str,
-        own_kafka: bool,
+        broker: Broker,
         settings: &[(&'static str, &str)],
     ) -> anyhow::Result<Option<Self>> {
-        let needed = ["KEFU_TEST_REDIS", "KEFU_TEST_POSTGRES", "KEFU_TEST_KAFKA"].map(named);
-        let [Some(_), Some(_), Some(shared)] = needed else { return Ok(None) };
+        Self::of(None, name, broker, settings).await
+    }
+
+    /// The same with nodes that run this program.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn of(
+        program: Option<PathBuf>,
+        name: &str,
+        broker: Broker,
+        settings: &[(&'static str, &str)],
+    ) -> anyhow::Result<Option<Self>> {
+        let shared = if broker == Broker::None { None } else { named("KEFU_TEST_KAFKA") };
+        let there = ["KEFU_TEST_REDIS", "KEFU_TEST_POSTGRES"].map(named);
+        if there.contains(&None) || (broker != Broker::None && shared.is_none()) {
+            return Ok(None);
+        }
         let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
         let dir = target.join("servers").join(name);
         let redis =
             block_in_place(|| Redis::start(&dir.join("redis"), &["appendfsync", "always"]))?;
         let postgres = block_in_place(|| Postgres::start(&dir.join("postgres")))?;
-        let (mut doors, mut links) = (Vec::new(), Vec::new());
-        for _ in 0..NODES {
-            let door = free_port()?;
-            let kafka = if own_kafka { Some(Proxy::to(local(door)).await?) } else { None };
-            if let Some(proxy) = &kafka {
-                doors.push(Door { listens: door, told: proxy.address.port() });
-            }
-            let (redis, postgres) = (local(redis.port), local(postgres.port));
-            let (redis, postgres) = (Proxy::to(redis).await?, Proxy::to(postgres).await?);
-            links.push(Links { redis, postgres, kafka });
-        }
+        let own = broker == Broker::Own;
+        let (links, doors) = links(own, redis.port, postgres.port).await?;
         let start_kafka = || Kafka::with_doors(&dir.join("kafka"), &target, &doors);
-        let kafka = own_kafka.then(|| block_in_place(start_kafka)).transpose()?;
-        let brokers = kafka.as_ref().map_or(shared, Kafka::brokers);
+        let kafka = own.then(|| block_in_place(start_kafka)).transpose()?;
+        let brokers = kafka.as_ref().map(Kafka::brokers).or(shared);
         let number = u32::from_le_bytes(kefu::runtime::random_bytes());
         let name = format!("{name}-{number:08x}");
         let mut setup = setup(&name, &postgres.url("postgres"));
+        setup.program = program;
         setup.settings.extend(settings.iter().map(|(key, value)| (*key, (*value).to_owned())));
-        let ways = |node: usize| links[node].ways(&brokers);
-        let first =
-            Server::start(Setup { settings: [setup.settings.clone(), ways(0)].concat(), ..setup });
-        let first = first.await?;
-        let (second, third) = (ways(1), ways(2));
-        let (second, third) =
-            tokio::try_join!(first.joins_with(&second), first.joins_with(&third))?;
-        let nodes = vec![first, second, third];
+        let nodes = nodes(setup, &links, brokers.as_deref()).await?;
         let [visitors, agents, supervisors] = [0, 1, 2].map(|first: usize| {
             Proxy::to_first_of((0..NODES).map(|n| nodes[(first + n) % NODES].address).collect())
         });
@@ -163,20 +184,27 @@ impl Cluster {
     pub async fn is_whole(&self, replayed: &Replayed) -> anyhow::Result<Findings> {
         let said = || self.last_words();
         ensure!(replayed.failed.is_empty(), "{:#?}\n{}", replayed.failed, said());
-        self.settles().await.with_context(said)?;
-        let tiers = block_in_place(|| self.tiers())?;
-        let findings = check_tiers(&replayed.logs, &tiers);
+        self.settles(IN_TIME).await.with_context(said)?;
+        let findings = self.found(&replayed.logs, IN_TIME)?;
         ensure!(findings.clean(), "{findings:#?}\n{}", said());
         ensure!(findings.acked >= replayed.messages, "{} acked", findings.acked);
         Ok(findings)
     }
 
+    /// Holds logs, SQL, topic and Redis against each other as they are; the topic has so long to get what SQL has.
+    ///
+    /// # Errors
+    /// When one of them cannot be read.
+    pub fn found(&self, logs: &[Log], within: Duration) -> anyhow::Result<Findings> {
+        Ok(check_tiers(logs, &block_in_place(|| self.tiers(within))?))
+    }
+
     /// Waits until SQL has every number that was given, and nothing waits to be appended.
     ///
     /// # Errors
-    /// When it never has.
-    pub async fn settles(&self) -> anyhow::Result<()> {
-        let deadline = Instant::now() + IN_TIME;
+    /// When it has not in time.
+    pub async fn settles(&self, within: Duration) -> anyhow::Result<()> {
+        let deadline = Instant::now() + within;
         loop {
             let lacking = block_in_place(|| self.lacking());
             match lacking {
@@ -185,6 +213,14 @@ impl Cluster {
             }
             sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// How many events are in the partitions' logs: what is not trimmed yet.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub fn logged(&self) -> anyhow::Result<u64> {
+        Ok(self.redis.ask(&["EVAL", LOGGED, "0", &format!("{{{}:p*}}:log", self.name)])?.parse()?)
     }
 
     /// What SQL has not got yet, in words.
@@ -201,14 +237,15 @@ impl Cluster {
         Ok(lacking)
     }
 
-    fn tiers(&self) -> anyhow::Result<Tiers> {
+    fn tiers(&self, within: Duration) -> anyhow::Result<Tiers> {
         let redis = |words: &[&str]| self.redis.ask(words);
         let sql = read_sql(|question| self.postgres.ask(question))?;
         let head = |kept: &Vec<checker::Kept>| kept.last().map_or(0, |kept| kept.seq);
         let until = sql.iter().map(|(id, kept)| (id.clone(), head(kept))).collect();
+        let topic = |brokers: &String| read_topic(brokers, &self.name, &until, within);
         Ok(Tiers {
             conflicts: self.postgres.ask("SELECT count(*) FROM event_conflicts")?.parse()?,
-            topic: read_topic(&self.brokers, &self.name, &until, IN_TIME)?,
+            topic: self.brokers.as_ref().map(topic).transpose()?,
             redis: read_redis(redis, &self.name)?,
             heads: read_heads(redis, &self.name)?,
             sql,
@@ -229,17 +266,45 @@ impl Cluster {
 
 impl Links {
     /// The settings of the node whose links these are.
-    fn ways(&self, brokers: &str) -> Vec<(&'static str, String)> {
-        let brokers = match &self.kafka {
-            Some(proxy) => proxy.address.to_string(),
-            None => brokers.to_owned(),
-        };
-        vec![
+    fn ways(&self, brokers: Option<&str>) -> Vec<(&'static str, String)> {
+        let mut ways = vec![
             ("KEFU__REDIS__URL", format!("redis://{}", self.redis.address)),
             ("KEFU__STORAGE__URL", format!("postgres://kefu@{}/postgres", self.postgres.address)),
-            ("KEFU__KAFKA__BROKERS", brokers),
-        ]
+        ];
+        let through = self.kafka.as_ref().map(|proxy| proxy.address.to_string());
+        ways.extend(through.or(brokers.map(str::to_owned)).map(|at| ("KEFU__KAFKA__BROKERS", at)));
+        ways
     }
+}
+
+/// Each node's links, and the doors of a broker for them.
+async fn links(own: bool, redis: u16, postgres: u16) -> anyhow::Result<(Vec<Links>, Vec<Door>)> {
+    let (mut links, mut doors) = (Vec::new(), Vec::new());
+    for _ in 0..NODES {
+        let door = free_port()?;
+        let kafka = if own { Some(Proxy::to(local(door)).await?) } else { None };
+        if let Some(proxy) = &kafka {
+            doors.push(Door { listens: door, told: proxy.address.port() });
+        }
+        let (redis, postgres) =
+            tokio::try_join!(Proxy::to(local(redis)), Proxy::to(local(postgres)))?;
+        links.push(Links { redis, postgres, kafka });
+    }
+    Ok((links, doors))
+}
+
+/// The first makes everything, the others join.
+async fn nodes(
+    setup: Setup,
+    links: &[Links],
+    brokers: Option<&str>,
+) -> anyhow::Result<Vec<Server>> {
+    let ways = |node: usize| links[node].ways(brokers);
+    let first = Setup { settings: [setup.settings.clone(), ways(0)].concat(), ..setup };
+    let first = Server::start(first).await?;
+    let (second, third) = (ways(1), ways(2));
+    let (second, third) = tokio::try_join!(first.joins_with(&second), first.joins_with(&third))?;
+    Ok(vec![first, second, third])
 }
 
 /// What all nodes have in common: patience for seconds, not for minutes.

@@ -53,6 +53,8 @@ impl Break {
 pub enum Fault {
     /// `kill -9` of a node.
     NodeDies(usize),
+    /// A node does nothing, and then goes on as if no time had passed: what a paused machine does.
+    NodeSleeps(usize),
     /// `kill -9` of a server.
     Dies(Vendor),
     /// Between a node and a server.
@@ -64,6 +66,10 @@ impl Fault {
     fn meets(self, other: Self) -> bool {
         match (self, other) {
             (Self::Link(one, to, _), Self::Link(another, too, _)) => one == another && to == too,
+            (
+                Self::NodeDies(one) | Self::NodeSleeps(one),
+                Self::NodeDies(another) | Self::NodeSleeps(another),
+            ) => one == another,
             _ => self == other,
         }
     }
@@ -71,9 +77,13 @@ impl Fault {
 
 impl Cluster {
     /// It happens.
-    pub fn suffers(&mut self, fault: Fault) {
+    ///
+    /// # Errors
+    /// When it cannot: a node that does not run does not sleep either.
+    pub fn suffers(&mut self, fault: Fault) -> anyhow::Result<()> {
         match fault {
             Fault::NodeDies(node) => self.nodes[node].kill(),
+            Fault::NodeSleeps(node) => self.nodes[node].freezes()?,
             Fault::Dies(Vendor::Redis) => self.redis.kill(),
             Fault::Dies(Vendor::Postgres) => self.postgres.kill(),
             Fault::Dies(Vendor::Kafka) => self.kafka.iter_mut().for_each(kefu_servers::Kafka::kill),
@@ -87,6 +97,7 @@ impl Cluster {
                 }
             }
         }
+        Ok(())
     }
 
     /// It is over: what died is started again, on what it had.
@@ -96,6 +107,7 @@ impl Cluster {
     pub async fn recovers(&mut self, fault: Fault) -> anyhow::Result<()> {
         match fault {
             Fault::NodeDies(node) => self.revives(node).await?,
+            Fault::NodeSleeps(node) => self.nodes[node].thaws()?,
             Fault::Dies(Vendor::Redis) => block_in_place(|| self.redis.restart())?,
             Fault::Dies(Vendor::Postgres) => block_in_place(|| self.postgres.restart())?,
             Fault::Dies(Vendor::Kafka) => {
@@ -203,7 +215,7 @@ impl Mix {
         for step in &self.steps {
             match *step {
                 Step::Wait(long) => sleep(long).await,
-                Step::Begin(fault) => cluster.suffers(fault),
+                Step::Begin(fault) => cluster.suffers(fault)?,
                 Step::End(fault) => {
                     cluster.recovers(fault).await.with_context(|| format!("{fault:?}"))?;
                 }
@@ -249,9 +261,10 @@ impl Dice {
 
     fn fault(&mut self) -> Fault {
         let vendor = Vendor::ALL[self.below(3)];
-        match self.below(4) {
+        match self.below(5) {
             0 => Fault::NodeDies(self.below(NODES)),
-            1 => Fault::Dies(vendor),
+            1 => Fault::NodeSleeps(self.below(NODES)),
+            2 => Fault::Dies(vendor),
             _ => Fault::Link(self.below(NODES), vendor, Break::ALL[self.below(3)]),
         }
     }

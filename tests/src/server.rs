@@ -231,8 +231,28 @@ impl Server {
     /// # Errors
     /// When it does not run.
     pub fn is_told_to_stop(&self) -> anyhow::Result<()> {
+        self.signal("-TERM")
+    }
+
+    /// Stops it in the middle of whatever it does, with its connections open.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn freezes(&self) -> anyhow::Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// It goes on where it was.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn thaws(&self) -> anyhow::Result<()> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&self, name: &str) -> anyhow::Result<()> {
         let pid = self.pid().context("it does not run")?;
-        let status = Command::new("kill").args(["-TERM", &pid.to_string()]).status()?;
+        let status = Command::new("kill").args([name, &pid.to_string()]).status()?;
         if status.success() { Ok(()) } else { Err(anyhow!("kill: {status}")) }
     }
 

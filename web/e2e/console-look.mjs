@@ -141,6 +141,8 @@ async function tour(language) {
     })
   }
   const face = async (name, options = {}) => {
+    // Else plain English would be looked at, and pass.
+    if (xa) assert.match(await page.locator('body').innerText(), /[áéíóú]/, `${name} in the longer language`)
     if (!xa) await inspect(page, `${name}-${language}`, options)
     else if (options.wide !== false) await narrow(page, `${name}-xa`, name === 'desk')
   }
@@ -213,7 +215,19 @@ async function tour(language) {
     await page.goto(`${desk.base}/console/${path}`)
     await page.locator('.blank[role=alert]').waitFor()
     await page.unroute(`**/v1/${path}`)
-    if (path === 'agents') await face('failed')
+    await face(`failed-${path}`, { wide: path === 'agents' })
+    await page.route(`**/v1/${path}`, () => undefined)
+    await page.goto(`${desk.base}/console/${path}`)
+    await page.locator('.card.bones').waitFor()
+    await face(`loading-${path}`, { wide: path === 'agents' })
+    await page.unroute(`**/v1/${path}`)
+    // There is always an agent: whoever looks.
+    if (path === 'agents') continue
+    await page.route(`**/v1/${path}`, (route) => route.fulfill({ json: { [path === 'plugins' ? 'generations' : path]: [], points: {} } }))
+    await page.goto(`${desk.base}/console/${path}`)
+    await page.locator(path === 'plugins' ? '.page section .meta' : '.page .blank').first().waitFor()
+    await face(`none-${path}`, { wide: path === 'teams' })
+    await page.unroute(`**/v1/${path}`)
   }
   await page.route('**/v1/conversations?**', (route) => route.abort())
   await page.routeWebSocket(/\/v1\/ws/, (socket) => socket.close())

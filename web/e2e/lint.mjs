@@ -75,17 +75,27 @@ export function layout(page) {
   })
 }
 
-/** Goes through the page with Tab; sentences on the stops where nothing shows the focus. */
-export async function focus(page, most = 60) {
+/**
+ * Goes through the page with Tab, or through what is in the shadow of `host`, from its panel to where it is left;
+ * sentences on the stops where nothing shows the focus, and one where there is no stop.
+ */
+export async function focus(page, { most = 60, host } = {}) {
   const found = []
-  await page.evaluate(() => document.activeElement?.blur())
+  let stops = 0
+  await page.evaluate((within) => {
+    window.focused = new Set()
+    if (!within) return document.activeElement?.blur()
+    const { shadowRoot } = document.querySelector(within)
+    window.before = shadowRoot.activeElement
+    shadowRoot.querySelector('.panel').focus()
+  }, host)
   for (let n = 0; n < most; n += 1) {
     await page.keyboard.press('Tab')
-    const stop = await page.evaluate(async () => {
-      const el = document.activeElement
-      if (!el || el === document.body) return { end: true }
-      if (el.dataset.seen) return { end: true }
-      el.dataset.seen = '1'
+    const stop = await page.evaluate(async (within) => {
+      const outer = document.activeElement
+      const el = within ? outer?.shadowRoot?.activeElement : outer
+      if (!el || el === document.body || window.focused.has(el)) return { end: true }
+      window.focused.add(el)
       const chain = [el, el.parentElement, el.parentElement?.parentElement, el.nextElementSibling].filter(Boolean)
       const look = () => JSON.stringify(chain.map((one) => {
         const s = getComputedStyle(one)
@@ -105,10 +115,12 @@ export async function focus(page, most = 60) {
       el.focus({ focusVisible: true })
       const name = `<${el.tagName.toLowerCase()} class="${el.getAttribute('class') ?? ''}"> ${el.getAttribute('aria-label') ?? el.innerText?.slice(0, 30) ?? ''}`
       return { end: false, seen: lit !== dark, name }
-    })
+    }, host)
     if (stop.end) break
+    stops += 1
     if (!stop.seen) found.push(`focus unseen: ${stop.name}`)
   }
-  await page.evaluate(() => document.querySelectorAll('[data-seen]').forEach((el) => delete el.dataset.seen))
+  await page.evaluate(() => window.before?.focus())
+  if (stops === 0) found.push('no stop for the focus')
   return found
 }

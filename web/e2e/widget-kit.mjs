@@ -2,7 +2,7 @@
 // few gestures of a visitor.
 import assert from 'node:assert/strict'
 import { DEADLINE_MS, checker, shots, startBrowser as browse } from './browser.mjs'
-import { accessibility } from './lint.mjs'
+import { accessibility, focus } from './lint.mjs'
 
 export { DEADLINE_MS }
 
@@ -51,6 +51,10 @@ export async function startBrowser(base, name) {
       await page.screenshot({ path: `${shots}${file}.png` })
       const wrong = [...await accessibility(page, '#kefu-widget'), ...await layout(page)]
       problems.push(...wrong.map((one) => `${file}: ${one}`))
+    },
+    /** Goes through the panel with Tab. */
+    async stops(page, where) {
+      problems.push(...(await focus(page, { host: '#kefu-widget' })).map((one) => `${where}: ${one}`))
     },
     finish: () => assert.deepEqual(problems, [], 'accessibility, layout, or errors in the browser log'),
   }

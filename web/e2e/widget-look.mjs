@@ -5,15 +5,17 @@ import { startServer } from './server.mjs'
 import { composer, DEADLINE_MS, fillForm, inside, launcher, startBrowser, text, type } from './widget-kit.mjs'
 
 const server = await startServer()
-const { browser, check, finish, shot, watch } = await startBrowser(server.base, 'widget-look')
+const { browser, check, finish, shot, stops, watch } = await startBrowser(server.base, 'widget-look')
 const agent = await server.agent()
 
 const LOOKS = [
-  { name: 'zh-light-1440', language: 'zh-CN', scheme: 'light', viewport: { width: 1440, height: 900 } },
-  { name: 'en-dark-390', language: 'en', scheme: 'dark', viewport: { width: 390, height: 844 } },
-  { name: 'xa-light-390', language: 'en', scheme: 'light', viewport: { width: 390, height: 844 }, pseudo: true },
-  { name: 'xa-dark-zoom', language: 'en', scheme: 'dark', viewport: { width: 720, height: 450 }, zoom: 2, pseudo: true },
+  { name: 'zh-1440', language: 'zh-CN', schemes: ['light', 'dark'], viewport: { width: 1440, height: 900 } },
+  { name: 'en-390', language: 'en', schemes: ['dark', 'light'], viewport: { width: 390, height: 844 } },
+  { name: 'xa-390', language: 'en', schemes: ['light'], viewport: { width: 390, height: 844 }, pseudo: true },
+  { name: 'xa-zoom', language: 'en', schemes: ['dark'], viewport: { width: 720, height: 450 }, zoom: 2, pseudo: true },
 ]
+/** Where Tab goes through all there is, too. */
+const STOPS = ['01-form', '03-empty', '06-failed', '09-menu', '13-rating', '15-leave-message']
 
 const ACCENTS = { a: 'á', e: 'é', i: 'í', o: 'ö', u: 'ü', A: 'Á', E: 'É', I: 'Í', O: 'Ö', U: 'Ü' }
 const accent = (words) => words.replace(/[aeiou]/gi, (letter) => ACCENTS[letter])
@@ -47,10 +49,10 @@ async function hand(page) {
 }
 
 try {
-  for (const { name, language, scheme, viewport, zoom = 1, pseudo = false } of LOOKS) {
+  for (const { name, language, schemes, viewport, zoom = 1, pseudo = false } of LOOKS) {
     await check(`${name}: every state`, async () => {
       const context = await browser.newContext({
-        viewport, deviceScaleFactor: zoom, colorScheme: scheme, locale: language, timezoneId: 'Asia/Shanghai',
+        viewport, deviceScaleFactor: zoom, colorScheme: schemes[0], locale: language, timezoneId: 'Asia/Shanghai',
       })
       if (pseudo) {
         await context.route('**/assets/widget-en-*.js', async (route) => {
@@ -62,7 +64,14 @@ try {
       }
       const page = watch(await context.newPage(), name)
       const tell = await hand(page)
-      const look = (state) => shot(page, `widget-look-${name}-${state}`)
+      const look = async (state) => {
+        for (const scheme of schemes) {
+          await page.emulateMedia({ colorScheme: scheme })
+          await shot(page, `widget-look-${name}-${scheme}-${state}`)
+        }
+        if (schemes[1]) await page.emulateMedia({ colorScheme: schemes[0] })
+        if (STOPS.includes(state)) await stops(page, `${name} ${state}`)
+      }
       const word = (zh, en) => (language === 'en' ? (pseudo ? accent(en) : en) : zh)
       await page.goto(`${server.base}/demo/demo?lang=${language}`)
       await launcher(page).click()

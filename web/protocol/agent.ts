@@ -1,18 +1,12 @@
 // What only an agent does: note, take, transfer, follow others, set a status.
 
-import { Client, newKey } from './client'
-import type { ClientOptions } from './client'
-import type { Id, KefuEvent, ServerFrame, Status, Target } from './frames'
-import { openLongPoll } from './longpoll'
-import { openWebSocket } from './websocket'
+import { Client, ME, newKey } from './client'
+import type { Id, KefuEvent, Party, ServerFrame, Status, Target } from './frames'
+import type { Entry } from './outbox'
 
 export class AgentClient extends Client {
   /** What is gone from the lists, and by which version. */
   private readonly left = new Map<Id, number>()
-
-  constructor(options: Omit<ClientOptions, 'carriers'> & Partial<ClientOptions>) {
-    super({ carriers: (kind) => (kind === 'websocket' ? openWebSocket : openLongPoll), ...options })
-  }
 
   note(conversation: Id, text: string): string {
     return this.enqueue({ type: 'send', key: newKey(), conversation, text, note: true })
@@ -25,6 +19,17 @@ export class AgentClient extends Client {
 
   take(conversation: Id): string {
     return this.enqueue({ type: 'take', key: newKey(), conversation })
+  }
+
+  /** Drafts that another page left behind unsent. */
+  adopt(entries: Entry[]): void {
+    for (const entry of entries) {
+      if (this.outbox.find(entry.draft.key)) continue
+      this.outbox.entries.push(entry)
+      this.show(entry)
+    }
+    this.outbox.entries.sort((a, b) => a.at - b.at)
+    this.outbox.save()
   }
 
   setStatus(status: Status): boolean {
@@ -43,6 +48,11 @@ export class AgentClient extends Client {
 
   protected override hear(frame: ServerFrame): void {
     switch (frame.type) {
+      case 'welcome':
+        for (const { rows } of this.threads.values()) {
+          for (const row of rows) if (row.from === ME) row.from = frame.you as Party
+        }
+        return super.hear(frame)
       case 'conversation': {
         // Two nodes tell of two changes in any order.
         const { id, version } = frame.conversation

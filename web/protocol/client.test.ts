@@ -1,7 +1,7 @@
 // The client against a scripted server: order, merging, retries, resume, falling back and climbing.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Client, LOCAL, Thread } from './index'
-import type { ClientFrame, KefuEvent, ServerFrame, Store, Summary } from './index'
+import type { ClientFrame, Entry, KefuEvent, ServerFrame, Store, Summary } from './index'
 import type { Carrier, CarrierEvents, Hello, OpenCarrier } from './carrier'
 
 class Line implements Carrier {
@@ -39,12 +39,14 @@ const message = (seq: number, text: string, key?: string): KefuEvent => ({
 function memory(): Store & { map: Map<string, string> } {
   const map = new Map<string, string>()
   return {
-    map, get: (n) => map.get(n) ?? null, set: (n, v) => void map.set(n, v), remove: (n) => void map.delete(n),
+    map,
+    get: (n) => JSON.parse(map.get(n) ?? '[]') as Entry[],
+    set: (n, entries) => void (entries ? map.set(n, JSON.stringify(entries)) : map.delete(n)),
   }
 }
 const client = (store?: Store): Client => new Client({
-  base: 'http://x', client: 'test', ...(store ? { store } : {}),
-  carriers: opener,
+  base: 'http://x', client: 'test', storeName: 'outbox', ...(store ? { store } : {}),
+  carriers: { websocket: opener('websocket'), longpoll: opener('longpoll') },
 })
 const settle = (ms = 0): Promise<unknown> => vi.advanceTimersByTimeAsync(ms)
 
@@ -167,6 +169,24 @@ describe('client', () => {
     expect(store.map.size).toBe(0)
   })
 
+  it('two tabs with one list: neither overwrites the other, what is settled or deleted is gone, a sign-out leaves nothing', async () => {
+    const store = memory()
+    const [one, two] = [client(store), client(store)]
+    const keys = [one.send('5', 'of one'), two.send('5', 'of two'), one.send('5', 'more of one'), two.send('5', 'more of two')]
+    const kept = (): string[] => client(store).outbox.entries.map(({ draft }) => draft.key)
+    expect(kept().sort()).toEqual([...keys].sort())
+    one.start()
+    await settle()
+    last().on.frame({ type: 'ack', key: keys[0]!, conversation: '5', seq: 1, at: 1 })
+    two.discard(keys[1]!)
+    one.send('5', 'last of one')
+    expect(kept()).not.toContain(keys[0])
+    expect(kept()).not.toContain(keys[1])
+    expect(kept()).toHaveLength(3)
+    one.forget()
+    expect(store.map.size).toBe(0)
+  })
+
   it('waits as told when refused for speed and lets nothing overtake', async () => {
     const c = client()
     c.start()
@@ -255,7 +275,7 @@ describe('connection', () => {
     expect(lines.length).toBeGreaterThan(1)
   })
 
-  it('stops when replaced, waits as told when draining', async () => {
+  it('stops when it does not speak the protocol, waits as told when draining', async () => {
     const c = client()
     const stopped: string[] = []
     c.on('stopped', (code) => stopped.push(code))
@@ -266,9 +286,9 @@ describe('connection', () => {
     expect(lines.length).toBe(1)
     await settle(1_000)
     expect(lines.length).toBe(2)
-    last().on.frame({ type: 'bye', code: 'replaced' })
+    last().on.frame({ type: 'bye', code: 'protocol' })
     await settle(60_000)
     expect(lines.length).toBe(2)
-    expect(stopped).toEqual(['replaced'])
+    expect(stopped).toEqual(['protocol'])
   })
 })

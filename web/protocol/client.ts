@@ -8,25 +8,29 @@ import type {
   ResumePoint, Seen, ServerFrame, Signal, Summary, Typing, Welcome, You,
 } from './frames'
 import { sameParty } from './frames'
+import { openLongPoll } from './longpoll'
 import { LOCAL, Outbox, lane } from './outbox'
 import type { Entry, Store } from './outbox'
 import { Shared } from './shared'
 import type { Link } from './shared'
 import { Thread } from './thread'
 import type { Row } from './thread'
+import { openWebSocket } from './websocket'
 
 export interface ClientOptions {
-  /** Origin of the server; the page's own when missing. */
-  base?: string
+  /** Origin of the server. */
+  base: string
   /** Name and version, ≤ 64 characters, for the server's log. */
   client: string
   /** The token; nothing when the session cookie speaks for us. */
   token?: () => string | undefined | Promise<string | undefined>
   /** Keeps drafts over a reload. */
   store?: Store
-  /** Name prefix in the store: one per site or account. */
-  storeName?: string
-  carriers: ConnectionOptions['carriers']
+  /** Name of the drafts in the store: one per site or account. */
+  storeName: string
+  carriers?: ConnectionOptions['carriers']
+  /** Called after every event. */
+  changed?: () => void
   /** Tabs with the same name here share one connection. */
   share?: string
 }
@@ -53,7 +57,7 @@ export interface ClientEvents {
   me: [You]
   /** A refusal: of a draft (it has a `key`) or of a signal. */
   error: [Failure]
-  /** The server will not have us: sign in again, reload, or another tab took over. */
+  /** The server will not have us: sign in again, or reload. */
   stopped: [ByeCode]
 }
 
@@ -75,31 +79,29 @@ export class Client {
   skew = 0
 
   private readonly connection: Link
-  private readonly listeners = new Map<string, Set<(...args: never[]) => void>>()
+  private readonly listeners: Record<string, ((...args: never[]) => void)[]> = {}
   protected readonly following = new Set<Id>()
   private readonly typingSent = new Map<Id, number>()
   private pump: ReturnType<typeof setInterval> | undefined
   private lostAt = 0
 
-  constructor(options: ClientOptions) {
-    this.outbox = new Outbox(options.store, `${options.storeName ?? 'kefu'}:outbox`)
+  constructor(private readonly options: ClientOptions) {
+    this.outbox = new Outbox(options.store, options.storeName)
     const connect = (on: ConnectionEvents): Connection => new Connection({
-      base: options.base ?? location.origin,
+      base: options.base,
       hello: async () => {
         const token = await options.token?.()
         return { type: 'hello', protocol: 1, token, resume: this.resume(), client: options.client }
       },
-      carriers: options.carriers,
+      carriers: options.carriers ?? { websocket: openWebSocket, longpoll: openLongPoll },
     }, on)
     const on: ConnectionEvents = {
       state: (state) => this.changed(state),
-      welcome: (frame) => this.welcomed(frame),
       frame: (frame) => this.hear(frame),
-      stopped: (code) => this.emit('stopped', code),
     }
     this.connection = options.share === undefined ? connect(on) : new Shared(
       options.share, connect, on,
-      { resume: () => this.resume(), since: (points) => this.since(points) },
+      { resume: () => this.resume(), since: (points, welcome) => this.since(points, welcome) },
     )
     for (const entry of this.outbox.entries) this.show(entry)
   }
@@ -118,11 +120,8 @@ export class Client {
     return this.connection.leads
   }
 
-  on<E extends keyof ClientEvents>(event: E, listener: Listener<E>): () => void {
-    const set = this.listeners.get(event) ?? new Set()
-    const any = listener as unknown as (...args: never[]) => void
-    this.listeners.set(event, set.add(any))
-    return () => set.delete(any)
+  on<E extends keyof ClientEvents>(event: E, listener: Listener<E>): void {
+    (this.listeners[event] ??= []).push(listener as never)
   }
 
   start(): void {
@@ -177,7 +176,7 @@ export class Client {
     if (!entry) return
     Object.assign(entry, { failed: undefined, notBefore: 0, sentAt: 0, at: Date.now() })
     this.outbox.save()
-    this.mark(entry, { state: 'sending', error: undefined, reason: undefined })
+    this.mark(entry, { state: 'sending', error: undefined })
     this.flush()
   }
 
@@ -218,8 +217,7 @@ export class Client {
 
   /** Removes everything this client keeps, also from the store. */
   forget(): void {
-    this.outbox.entries = []
-    this.outbox.save()
+    this.outbox.clear()
     this.threads.clear()
     this.summaries.clear()
     this.positions.clear()
@@ -237,7 +235,7 @@ export class Client {
     return draft.key
   }
 
-  private show({ draft, at, file, failed }: Entry): void {
+  protected show({ draft, at, file, failed }: Entry): void {
     if (draft.type !== 'send') return
     const from = (this.you ?? ME) as Party
     const thread = this.thread(draft.conversation)
@@ -289,8 +287,10 @@ export class Client {
   }
 
   // What another tab missed, as the server would tell it.
-  private since(points: ResumePoint[]): { conversations: Summary[]; frames: ServerFrame[] } {
-    const frames: ServerFrame[] = [...this.positions.values()]
+  private since(points: ResumePoint[], welcome: Welcome): ServerFrame[] {
+    const frames: ServerFrame[] = [
+      { ...welcome, conversations: [...this.summaries.values()] }, ...this.positions.values(),
+    ]
     for (const [conversation, thread] of this.threads) {
       const after = points.find((point) => point.conversation === conversation)?.seq ?? 0
       for (const { seq, at, from, key, body } of thread.rows) {
@@ -300,7 +300,7 @@ export class Client {
       const { delivered, read } = thread
       frames.push({ type: 'seen', conversation, from: { kind: 'system' }, delivered, read })
     }
-    return { conversations: [...this.summaries.values()], frames }
+    return frames
   }
 
   private welcomed(frame: Welcome): void {
@@ -308,13 +308,6 @@ export class Client {
     this.limits = frame.limits
     this.skew = frame.time - Date.now()
     for (const summary of frame.conversations) this.summaries.set(summary.id, summary)
-    for (const [id, thread] of this.threads) {
-      for (const row of thread.rows) {
-        if (row.from !== ME) continue
-        row.from = frame.you as Party
-        this.emit('row', row, id)
-      }
-    }
     this.outbox.rewind()
     for (const entry of this.outbox.entries) {
       if (this.rowOf(entry)?.error === 'offline') this.mark(entry, { state: 'sending', error: undefined })
@@ -326,6 +319,9 @@ export class Client {
 
   protected hear(frame: ServerFrame): void {
     switch (frame.type) {
+      case 'welcome': return this.welcomed(frame)
+      // Any other one is the connection's own business.
+      case 'bye': return this.state === 'stopped' ? this.emit('stopped', frame.code) : undefined
       case 'event': return this.event(frame.event)
       case 'ack': return this.acked(frame)
       case 'error': return this.refused(frame)
@@ -351,8 +347,8 @@ export class Client {
 
   private acked(ack: Ack): void {
     this.settled(ack.key, ack.conversation)
-    const { key, seq, at, text, rules } = ack
-    const row = this.threads.get(ack.conversation)?.ack(key, seq, at, text, rules)
+    const { key, seq, at, text } = ack
+    const row = this.threads.get(ack.conversation)?.ack(key, seq, at, text)
     if (row) this.emit('row', row, ack.conversation)
     this.emit('ack', ack)
     this.flush()
@@ -367,31 +363,26 @@ export class Client {
     this.threads.delete(local)
     const thread = this.thread(conversation)
     for (const row of rows) {
-      if (!thread.find(row.key, row.seq)) thread.rows.push(row)
+      if (!thread.find(row.key, row.seq)) thread.add(row)
     }
     this.emit('opened', { key, conversation })
   }
 
   private refused(failure: Failure): void {
-    const entry = failure.key === undefined ? undefined : this.outbox.find(failure.key)
-    if (entry) this.refuse(entry, failure)
-    this.emit('error', failure)
-  }
-
-  private refuse(entry: Entry, failure: Failure): void {
-    const { code, message, retry_after_ms: wait = 2_000 } = failure
-    if (!PASSING.test(code)) {
-      if (entry.draft.type === 'send') {
-        entry.failed = { code, message }
-        this.outbox.save()
-      } else this.outbox.remove(entry.draft.key)
-      this.mark(entry, { state: 'failed', error: code, reason: message })
-    } else {
+    const { key, code, message, retry_after_ms: wait = 2_000 } = failure
+    const entry = this.outbox.find(key)
+    if (entry && PASSING.test(code)) {
       const retryAt = entry.notBefore = Date.now() + wait
       entry.sentAt = 0
       this.mark(entry, { error: code, retryAt })
+    } else if (entry) {
+      entry.failed = { code, message }
+      if (entry.draft.type === 'send') this.outbox.save()
+      else this.outbox.remove(key!)
+      this.mark(entry, { state: 'failed', error: code, reason: message })
     }
     this.flush()
+    this.emit('error', failure)
   }
 
   private marked(seen: Seen): void {
@@ -407,14 +398,13 @@ export class Client {
   }
 
   protected emit<E extends keyof ClientEvents>(event: E, ...args: ClientEvents[E]): void {
-    for (const listener of this.listeners.get(event) ?? []) {
-      (listener as unknown as Listener<E>)(...args)
-    }
+    this.listeners[event]?.forEach((listener) => listener(...args as unknown as never[]))
+    this.options.changed?.()
   }
 }
 
 /** Stands for us until the first welcome. */
-const ME: Party = { kind: 'visitor', id: '' }
+export const ME: Party = { kind: 'visitor', id: '' }
 
 /** Grows with time, so that the server finds a conversation's newest keys side by side. */
 export function newKey(): string {

@@ -1,9 +1,9 @@
 // Keeps one carrier alive: WebSocket first, long-poll when upgrades fail or die young, back up when it works again.
 //
 //   idle ──start──▶ connecting ──welcome──▶ open ──down──▶ reconnecting ──(jittered wait)──▶ connecting
-//                                             └─bye replaced · protocol · unauthorized──▶ stopped
+//                                             └─bye protocol · unauthorized──▶ stopped
 
-import type { ByeCode, ClientFrame, ServerFrame, Welcome } from './frames'
+import type { Bye, ClientFrame, ServerFrame, Welcome } from './frames'
 import type { Carrier, Hello, OpenCarrier } from './carrier'
 
 export type ConnectionState = 'idle' | 'connecting' | 'open' | 'reconnecting' | 'stopped'
@@ -12,15 +12,14 @@ export interface ConnectionOptions {
   /** Origin of the server, `https://host`. */
   base: string
   hello(): Hello | Promise<Hello>
-  /** How to open each kind; what is rarely needed may be fetched only then. */
-  carriers(kind: Carrier['kind']): OpenCarrier | Promise<OpenCarrier>
+  /** How to open each kind. */
+  carriers: Record<Carrier['kind'], OpenCarrier>
 }
 
 export interface ConnectionEvents {
   state(state: ConnectionState): void
-  welcome(frame: Welcome): void
+  /** Everything that came, after what it does to the connection. */
   frame(frame: ServerFrame): void
-  stopped(code: ByeCode): void
 }
 
 const OPEN_MS = 8_000
@@ -87,9 +86,9 @@ export class Connection {
 
   /** Sends when open; answers whether it could. */
   say(frame: ClientFrame): boolean {
-    if (this.state !== 'open' || !this.carrier) return false
+    if (this.state !== 'open') return false
     this.saidAt = Date.now()
-    this.carrier.send(frame)
+    this.carrier!.send(frame)
     return true
   }
 
@@ -106,10 +105,10 @@ export class Connection {
     }
     try {
       const { base, carriers, hello: greet } = this.options
-      const [hello, open] = await Promise.all([greet(), carriers(kind)])
+      const hello = await greet()
       if (generation !== this.generation) return
       this.openedAt = Date.now()
-      this.opening = one = open(base, hello, {
+      this.opening = one = carriers[kind](base, hello, {
         frame: (frame) => {
           if (one === this.opening && (!this.carrier || frame.type === 'welcome')) {
             if (frame.type === 'welcome') this.adopt(one!)
@@ -134,9 +133,9 @@ export class Connection {
 
   private hear(frame: ServerFrame): void {
     this.heardAt = Date.now()
-    if (frame.type === 'welcome') return this.welcome(frame)
-    if (frame.type === 'ping') return void this.say({ type: 'pong' })
-    if (frame.type === 'bye') return this.bye(frame.code, frame.reconnect_ms ?? 0)
+    if (frame.type === 'welcome') this.welcome(frame)
+    if (frame.type === 'ping') this.say({ type: 'pong' })
+    if (frame.type === 'bye') this.bye(frame)
     this.on.frame(frame)
   }
 
@@ -149,19 +148,17 @@ export class Connection {
     if (!polls) this.climbWait = CLIMB_MS
     this.climbAt = polls ? Date.now() + this.climbWait : Infinity
     this.set('open')
-    this.on.welcome(frame)
   }
 
-  private bye(code: ByeCode, reconnectMs: number): void {
-    if (code === 'replaced' || code === 'protocol' || code === 'unauthorized') {
+  private bye({ code, reconnect_ms: wait = 0 }: Bye): void {
+    if (code === 'protocol' || code === 'unauthorized') {
       this.end()
       this.set('stopped')
-      this.on.stopped(code)
-      return
+    } else {
+      this.deaths = 0
+      this.drop()
+      this.later(wait)
     }
-    this.deaths = 0
-    this.drop()
-    this.later(reconnectMs)
   }
 
   private fell(kind: Carrier['kind'], retryMs: number): void {

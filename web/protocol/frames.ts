@@ -16,7 +16,7 @@ export type Code =
   | 'conflict' | 'invalid' | 'blocked' | 'rate_limited' | 'unavailable' | 'unsupported'
 
 export type ByeCode =
-  | 'draining' | 'slow_reader' | 'idle' | 'replaced' | 'unauthorized' | 'protocol'
+  | 'draining' | 'slow_reader' | 'idle' | 'unauthorized' | 'protocol'
 
 export interface Summary {
   id: Id

@@ -3,11 +3,11 @@
 
 import type { Draft, FileInfo, Id } from './frames'
 
-/** Where text survives a reload. `localStorage` fits; so does nothing at all. */
+/** Where drafts survive a reload; it may forget them. */
 export interface Store {
-  get(name: string): string | null
-  set(name: string, value: string): void
-  remove(name: string): void
+  get(name: string): Entry[] | undefined
+  /** Nothing removes them. */
+  set(name: string, entries?: Entry[]): void
 }
 
 export interface Entry {
@@ -32,10 +32,10 @@ export function lane(draft: Draft): Id {
 }
 
 export class Outbox {
-  entries: Entry[] = []
+  entries: Entry[]
 
-  constructor(private readonly store: Store | undefined, private readonly name: string) {
-    this.entries = this.load()
+  constructor(private readonly store: Store | undefined, readonly name: string) {
+    this.entries = store?.get(name) ?? []
   }
 
   add(draft: Draft, now: number, file?: FileInfo): Entry {
@@ -45,32 +45,26 @@ export class Outbox {
     return entry
   }
 
-  find(key: string): Entry | undefined {
+  find(key?: string): Entry | undefined {
     return this.entries.find((entry) => entry.draft.key === key)
   }
 
   remove(key: string): Entry | undefined {
     const at = this.entries.findIndex((entry) => entry.draft.key === key)
     const [entry] = at < 0 ? [] : this.entries.splice(at, 1)
-    if (entry) this.save()
+    this.save(key)
     return entry
   }
 
   /** What may go out now, in order: the first living entry of each lane, unless it is on the wire. */
   due(now: number, ackTimeout: number): Entry[] {
     const lanes = new Set<Id>()
-    const due: Entry[] = []
-    for (const entry of this.entries) {
-      if (entry.failed) continue
-      const of = lane(entry.draft)
-      if (lanes.has(of)) continue
+    return this.entries.filter(({ draft, failed, notBefore, sentAt }) => {
+      const of = lane(draft)
+      if (failed || lanes.has(of)) return false
       lanes.add(of)
-      if (of.startsWith(LOCAL) && entry.draft.type !== 'open') continue
-      if (entry.notBefore > now) continue
-      if (entry.sentAt > 0 && now - entry.sentAt < ackTimeout) continue
-      due.push(entry)
-    }
-    return due
+      return (draft.type === 'open' || !of.startsWith(LOCAL)) && notBefore <= now && sentAt + ackTimeout <= now
+    })
   }
 
   /** A new connection: nothing is on the wire any more. */
@@ -86,19 +80,17 @@ export class Outbox {
     this.save()
   }
 
-  save(): void {
-    if (!this.store) return
-    if (this.entries.length === 0) this.store.remove(this.name)
-    else {
-      this.store.set(this.name, JSON.stringify(this.entries.map((e) => ({ ...e, sentAt: 0 }))))
-    }
+  /** What other tabs wrote into the same list stays in it, but for `gone`. */
+  save(gone?: string): void {
+    const others = this.store?.get(this.name)?.filter(({ draft: { key } }) => key !== gone && !this.find(key)) ?? []
+    this.write([...others, ...this.entries])
   }
 
-  private load(): Entry[] {
-    try {
-      return (JSON.parse(this.store?.get(this.name) ?? '[]') as Entry[]).filter((e) => e?.draft?.key)
-    } catch {
-      return []
-    }
+  clear(): void {
+    this.write(this.entries = [])
+  }
+
+  private write(all: Entry[]): void {
+    this.store?.set(this.name, all[0] && all)
   }
 }

@@ -22,7 +22,7 @@ const carrier: OpenCarrier = (_base, hello, on) => {
   return line
 }
 const tab = (): Client => new Client({
-  base: 'http://x', client: 'test', share: 'kefu:demo', carriers: () => carrier,
+  base: 'http://x', client: 'test', storeName: 'outbox', share: 'kefu:demo', carriers: { websocket: carrier, longpoll: carrier },
 })
 const settle = (ms = 0): Promise<unknown> => vi.advanceTimersByTimeAsync(ms)
 const open = (): Line[] => lines.filter((line) => !line.closed)

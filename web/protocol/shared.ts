@@ -7,7 +7,7 @@
 // repeated under their keys, events merge by seq. Without locks each tab connects for itself.
 
 import type { Connection, ConnectionEvents, ConnectionState } from './connection'
-import type { ByeCode, ClientFrame, ResumePoint, ServerFrame, Summary, Welcome } from './frames'
+import type { ClientFrame, ResumePoint, ServerFrame, Welcome } from './frames'
 
 /** What a client needs of a connection, own or shared. */
 export interface Link {
@@ -22,15 +22,20 @@ export interface Link {
 
 export interface Memory {
   resume(): ResumePoint[]
-  since(points: ResumePoint[]): { conversations: Summary[]; frames: ServerFrame[] }
+  /** What came after these places, as the server would tell it, behind its welcome. */
+  since(points: ResumePoint[], welcome: Welcome): ServerFrame[]
 }
 
-type Note =
-  | { to: 'leader'; say: ClientFrame } | { to: 'leader'; hurry: true }
-  | { to: 'leader'; ask: ResumePoint[]; tab: string }
-  | { to: 'all'; state: ConnectionState } | { to: 'all'; welcome: true }
-  | { to: 'all'; frame: ServerFrame } | { to: 'all'; stopped: ByeCode }
-  | { to: 'tab'; tab: string; welcome: Welcome; frames: ServerFrame[] }
+/** To the leader `say`, `hurry`, `ask` by a `tab`; to that tab its `frames`; to all what the leader heard. */
+interface Note {
+  say?: ClientFrame
+  hurry?: true
+  ask?: ResumePoint[]
+  tab?: string
+  frames?: ServerFrame[]
+  frame?: ServerFrame
+  state?: ConnectionState
+}
 
 export class Shared implements Link {
   state: ConnectionState = 'idle'
@@ -52,20 +57,12 @@ export class Shared implements Link {
       state: (state) => {
         if (!this.leads) return
         this.set(state)
-        this.post({ to: 'all', state })
-      },
-      welcome: (welcome) => {
-        this.last = welcome
-        on.welcome(welcome)
-        this.post({ to: 'all', welcome: true })
+        this.post({ state })
       },
       frame: (frame) => {
+        if (frame.type === 'welcome') this.last = frame
         on.frame(frame)
-        this.post({ to: 'all', frame })
-      },
-      stopped: (code) => {
-        on.stopped(code)
-        this.post({ to: 'all', stopped: code })
+        this.post({ frame })
       },
     })
   }
@@ -80,13 +77,14 @@ export class Shared implements Link {
       return
     }
     const lock = this.lock = new AbortController()
-    if (!globalThis.navigator?.locks) return this.lead()
+    const { locks } = navigator
+    if (!locks) return this.lead()
     this.channel = new BroadcastChannel(this.name)
     this.channel.onmessage = ({ data }) => this.hear(data as Note)
     this.set('connecting')
     this.ask()
     const held = new Promise<void>((done) => { this.free = done })
-    navigator.locks.request(this.name, { signal: lock.signal }, () => {
+    locks.request(this.name, lock, () => {
       if (!lock.signal.aborted) this.lead()
       return held
     }).catch(() => undefined)
@@ -104,12 +102,12 @@ export class Shared implements Link {
 
   hurry(): void {
     if (this.leads) this.real.hurry()
-    else this.post({ to: 'leader', hurry: true })
+    else this.post({ hurry: true })
   }
 
   say(frame: ClientFrame): boolean {
     if (this.leads) return this.real.say(frame)
-    if (this.state === 'open') this.post({ to: 'leader', say: frame })
+    if (this.state === 'open') this.post({ say: frame })
     return this.state === 'open'
   }
 
@@ -120,33 +118,21 @@ export class Shared implements Link {
   }
 
   private ask(): void {
-    this.post({ to: 'leader', ask: this.memory.resume(), tab: this.tab })
+    this.post({ ask: this.memory.resume(), tab: this.tab })
   }
 
-  private hear(note: Note): void {
-    if (note.to === 'leader') {
-      if (!this.leads) return
-      if ('say' in note) this.real.say(note.say)
-      else if ('ask' in note) this.answer(note)
-      else this.real.hurry()
-    } else if (this.leads) return
-    else if (note.to === 'tab') {
-      if (note.tab !== this.tab) return
+  private hear({ say, hurry, ask, tab, frames, frame, state }: Note): void {
+    if (this.leads) {
+      if (say) this.real.say(say)
+      if (hurry) this.real.hurry()
+      if (ask && this.state === 'open') this.post({ tab, frames: this.memory.since(ask, this.last!) })
+    } else if (frames) {
+      if (tab !== this.tab) return
       this.set('open')
-      this.on.welcome(note.welcome)
-      note.frames.forEach((frame) => this.on.frame(frame))
-    } else if ('frame' in note) this.on.frame(note.frame)
-    else if ('welcome' in note) this.ask()
-    else if ('stopped' in note) {
-      this.set('stopped')
-      this.on.stopped(note.stopped)
-    } else if (note.state !== 'open') this.set(note.state)
-  }
-
-  private answer({ ask, tab }: { ask: ResumePoint[]; tab: string }): void {
-    if (this.state !== 'open' || !this.last) return
-    const { conversations, frames } = this.memory.since(ask)
-    this.post({ to: 'tab', tab, welcome: { ...this.last, conversations }, frames })
+      frames.forEach((each) => this.on.frame(each))
+    } else if (state && state !== 'open') this.set(state)
+    else if (frame?.type === 'welcome') this.ask()
+    else if (frame) this.on.frame(frame)
   }
 
   private post(note: Note): void {

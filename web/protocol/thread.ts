@@ -17,7 +17,7 @@ export interface Row {
   state: RowState
   /** Why it failed: a refusal's code, or `offline`. */
   error?: Code | 'offline' | undefined
-  /** The server's sentence about the failure, or why the text was changed. */
+  /** The server's sentence about the failure. */
   reason?: string | undefined
   /** Earliest next try of a refused draft (local clock). */
   retryAt?: Millis | undefined
@@ -37,61 +37,52 @@ export class Thread {
   /** Own mark of delivery, as told. */
   told = 0
 
+  /** By id, and by `#seq` once numbered. */
+  private readonly known = new Map<string | undefined, Row>()
+
   constructor(readonly conversation: Id) {}
 
   /** Merges an event; answers its row, or `undefined` when it was known already. */
   apply(event: KefuEvent): Row | undefined {
-    const known = this.find(event.key, event.seq)
-    this.cursor = Math.max(this.cursor, event.seq)
-    if (known) {
-      const changed = known.seq === undefined || known.body.type !== event.type
-      this.settle(known, event.seq, event.at)
-      known.body = body(event)
-      known.from = event.from
-      return changed ? known : undefined
-    }
-    const row: Row = {
-      id: event.key ?? `#${event.seq}`,
-      seq: event.seq,
-      at: event.at,
-      from: event.from,
-      body: body(event),
-      state: 'sent',
-      key: event.key,
-    }
-    this.insert(row)
-    return row
+    const { key, seq, at, from, type } = event
+    const row = this.find(key, seq) ?? this.draft(key, from, event, at, `#${seq}`)
+    const changed = row.seq === undefined || row.body.type !== type
+    this.cursor = Math.max(this.cursor, seq)
+    this.settle(row, seq, at)
+    row.body = event
+    row.from = from
+    return changed ? row : undefined
   }
 
   /** Adds a draft as the last row. */
-  draft(key: string, from: Party, body: EventBody, at: Millis): Row {
-    const known = this.find(key)
-    if (known) return known
-    const row: Row = { id: key, key, at, from, state: 'sending', body }
+  draft(key: string | undefined, from: Party, body: EventBody, at: Millis, id = ''): Row {
+    return this.find(key) ?? this.add({ id: key ?? id, key, at, from, state: 'sending', body })
+  }
+
+  add(row: Row): Row {
     this.rows.push(row)
+    this.known.set(row.id, row)
     return row
   }
 
   /** The server kept a draft. `cursor` stays: events before it may still be on their way. */
-  ack(key: string, seq: number, at: Millis, text?: string, rules?: string[]): Row | undefined {
+  ack(key: string, seq: number, at: Millis, text?: string): Row | undefined {
     const row = this.find(key)
     if (!row) return undefined
     this.settle(row, seq, at)
     if (text !== undefined && row.body.type === 'message') {
       row.body = { ...row.body, text, masked: true }
     }
-    if (rules?.length) row.reason = rules.join(', ')
     return row
   }
 
   remove(key: string): void {
-    const at = this.rows.findIndex((row) => row.key === key && row.seq === undefined)
-    if (at >= 0) this.rows.splice(at, 1)
+    const row = this.find(key)
+    if (row?.seq === undefined) this.drop(row)
   }
 
   find(key?: string, seq?: number): Row | undefined {
-    return this.rows.find((row) =>
-      (key !== undefined && row.key === key) || (seq !== undefined && row.seq === seq))
+    return this.known.get(key) ?? this.known.get(`#${seq}`)
   }
 
   /** Messages of the other side after the own read mark. */
@@ -102,26 +93,18 @@ export class Thread {
 
   private settle(row: Row, seq: number, at: Millis): void {
     if (row.seq === seq) return
-    const twin = this.rows.findIndex((one) => one !== row && one.seq === seq)
-    if (twin >= 0) this.rows.splice(twin, 1)
-    this.rows.splice(this.rows.indexOf(row), 1)
-    row.seq = seq
-    row.at = at
-    row.state = 'sent'
-    delete row.error
-    delete row.retryAt
-    this.insert(row)
+    this.drop(this.find(undefined, seq))
+    this.drop(row)
+    Object.assign(row, { seq, at, state: 'sent', error: undefined, retryAt: undefined })
+    // Drafts have no number and stay behind.
+    this.rows.splice(this.rows.findLastIndex((one) => one.seq! < seq) + 1, 0, row)
+    this.known.set(row.id, row).set(`#${seq}`, row)
   }
 
-  private insert(row: Row): void {
-    const seq = row.seq ?? Infinity
-    let at = this.rows.length
-    while (at > 0 && (this.rows[at - 1]!.seq ?? Infinity) > seq) at -= 1
-    this.rows.splice(at, 0, row)
+  private drop(row?: Row): void {
+    const at = this.rows.lastIndexOf(row!)
+    if (at < 0) return
+    this.rows.splice(at, 1)
+    this.known.delete(row!.id)
   }
-}
-
-function body(event: KefuEvent): EventBody {
-  const { conversation: _c, seq: _s, at: _a, from: _f, key: _k, ...rest } = event
-  return rest as EventBody
 }

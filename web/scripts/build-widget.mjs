@@ -1,6 +1,6 @@
-// Builds the panel, its style and the languages first (hashed names), then kefu.js as a plain script that knows these
-// names. Builds of their own, because a classic script may have neither exports nor static imports and must not leave
-// its names in the page, and because a style and each language pack better alone than behind one another.
+// Builds the panel and the languages first (hashed names), then kefu.js as a plain script that knows these names. Builds
+// of their own, because a classic script may have neither exports nor static imports and must not leave its names in
+// the page.
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { build } from 'vite'
@@ -75,9 +75,7 @@ const language = (name) => text(Object.values(JSON.parse(read(`i18n/widget.${nam
 const parts = []
 for (const [name, code] of [
   ['panel', await bundle('widget/panel.ts', 'es', { external: [/\/dom$/] })],
-  ['style', text(short(tight(read('widget/panel.css'))))],
-  ['zh-CN', language('zh-CN')], ['en', language('en')],
-  ['longpoll', await bundle('protocol/longpoll.ts', 'es')], ['files', await bundle('widget/files.ts', 'es')],
+  ['zh-CN', language('zh-CN')], ['en', language('en')], ['files', await bundle('widget/files.ts', 'es')],
 ]) {
   const part = `${name}-${hash(code)}`
   writeFileSync(`${out}/assets/widget-${part}.js`, code)

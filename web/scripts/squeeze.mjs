@@ -15,7 +15,8 @@ export function squeezer(root) {
     const result = await minify(closures(code, outer), {
       module, nameCache: { props: { props } }, ecma: 2022,
       compress: {
-        passes: 3, lhs_constants: false, unsafe_arrows: true, unsafe_methods: true, pure_getters: true, inline: 0,
+        passes: 6, hoist_funs: true, lhs_constants: false, unsafe_arrows: true, unsafe_methods: true, pure_getters: true,
+        inline: 0,
       },
       mangle: { properties: { builtins: true, regex: /\$$/ } },
       format: { ecma: 2022, comments: false },

@@ -154,7 +154,7 @@ async function add(list: FileList): Promise<void> {
   // The list empties itself when its input does.
   const picked = [...list]
   try {
-    const { default: beginFiles } = await (fetching ??= context.part(5))
+    const { default: beginFiles } = await (fetching ??= context.part(3))
     files ??= beginFiles({
       context, client, tray, h, fill, megabytes, authorize, changed: fit, words: () => t,
       cross: () => icon(CLOSE, 16), place: () => (local() ? undefined : current),

@@ -59,7 +59,7 @@ export interface Context {
   call(path: string, more?: RequestInit): Promise<Response>
   /** Asks for the site's configuration. */
   ask(options: Options, more?: RequestInit): Promise<Response>
-  /** Fetches a file that only some need: 4 is the carrier for where sockets do not live, 5 is what handles files. */
+  /** Fetches a file that only some need: 3 is what handles files. */
   part<T>(n: number): Promise<T>
   emit(event: string, data?: unknown): void
   /** Shows the unread figure and the newest line beside the launcher. */
@@ -70,7 +70,7 @@ export interface Context {
 
 /** What the built panel's file gives: it makes its elements with the loader's own functions. */
 export type Begin = (...dom: unknown[]) => Create
-export type Create = (context: Context, css: string, locale: Locale, words: Words) => Panel
+export type Create = (context: Context, locale: Locale, words: Words) => Panel
 
 export interface Panel {
   /** `focus`: someone asked for it here, not in another tab and not on the page before. */

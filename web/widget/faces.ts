@@ -1,11 +1,12 @@
 // What the panel shows besides the thread: the queue, the end of a conversation, the receipt of a message left, the
 // connection test.
 
+import type { EventBody } from '../protocol/frames'
 import { avatar } from './bubble'
 import { h, put } from './dom'
 import { rating } from './forms'
 import { context } from './here'
-import { CHECK, CLOCK, CLOSE, icon, MORE, PEOPLE } from './icons'
+import { CHECK, CLOCK, CLOSE, icon, MORE } from './icons'
 import { drawTail } from './log'
 import { client, current, fresh, leave, offline, summary, thread } from './session'
 import { clock, exact, fill, t } from './text'
@@ -19,28 +20,31 @@ export function drawQueue(leaveMessage: () => void): void {
   const about = wait === undefined ? ''
     : ` · ${wait < 60_000 ? t.queue_soon : fill(t.queue_min, Math.round(wait / 60_000))}`
   drawTail(place + about, h('section.card', { role: 'status' },
-    h('p.title', {}, icon(PEOPLE), h('span', {}, place, about)),
+    h('p.title', {}, icon(CLOCK), h('span', {}, place, about)),
     h('p.intro', {}, t.queue_help),
     h('div.actions', {}, button('alt', t.leave_message, leaveMessage), button('quiet', t.leave_queue, leave))))
 }
 
-const skipped = new Set<string>()
+/** Whether a conversation is to be rated: skipped or rated it is not, until someone changes the rating. */
+const asked = new Map<string, boolean>()
 
 export function drawClosed(again: () => void): void {
   const id = current!
-  const has = (wanted: string): boolean => !!thread()?.rows.some(({ body: { type } }) => type === wanted)
-  const rated = has('rated') || !!summary()?.rating
-  const ask = !rated && !skipped.has(id) && has('assigned')
-  const done = (): void => {
-    skipped.add(id)
+  const last = (wanted: string): EventBody | undefined =>
+    thread()?.rows.findLast(({ body: { type } }) => type === wanted)?.body
+  const told = last('rated')
+  const rated = told?.type === 'rated' ? told.score : summary()?.rating ?? 0
+  const ask = asked.get(id) ?? (!rated && !!last('assigned'))
+  const turn = (on: boolean): void => {
+    asked.set(id, on)
     drawClosed(again)
   }
   drawTail(`${id} ${rated} ${ask}`,
-    rated && h('p.line', {}, t.rate_thanks),
-    ask && rating((score, comment) => {
+    rated > 0 && !ask && h('p.line', {}, t.rate_thanks, h('button.link', { onclick: () => turn(true) }, t.edit)),
+    ask && rating(rated, (score, comment) => {
       client.rate(id, score, comment)
-      done()
-    }, done),
+      turn(false)
+    }, () => turn(false)),
     h('div.actions end', {}, button('alt', t.new, again), button('quiet', t.transcript, transcript)))
 }
 

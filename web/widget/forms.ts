@@ -80,15 +80,17 @@ function control({ name, kind, options = [] }: Field): Input {
     ...options.map(({ value, label: of }) => h('option', { value }, label(of) ?? value)))
 }
 
-export function rating(onrate: (score: number, comment: string) => void, onskip: () => void): HTMLElement {
-  let score = 0
+type Rated = (score: number, comment: string) => void
+
+/** `score`: what was given before, 0 for nothing. */
+export function rating(score: number, onrate: Rated, onskip: () => void): HTMLElement {
   const comment = h<HTMLTextAreaElement>('textarea', {
     rows: 2, maxLength: 500, placeholder: t.rate_more, ariaLabel: t.rate_more,
   })
-  const more = h('div.more', { hidden: true }, comment,
+  const more = h('div.more', { hidden: !score }, comment,
     h('button.main', { onclick: () => onrate(score, comment.value.trim()) }, t.rate_send))
   const faces = t.rate_words.split('|').map((word, n) => h('button.face', {
-    ariaPressed: 'false',
+    ariaPressed: `${n + 1 === score}`,
     onclick: () => {
       score = n + 1
       more.hidden = false

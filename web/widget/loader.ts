@@ -8,7 +8,7 @@ import { h, put, svg } from './dom'
 import css from './launcher.css?inline'
 import { pickLocale } from './locale'
 
-/** Names of files: the panel, its style, Chinese, English, the carrier for where sockets do not live, what handles files. */
+/** Names of files: the panel, Chinese, English, what handles files. */
 declare const __PARTS__: string[]
 
 type Args = [string, ...unknown[]]
@@ -27,7 +27,7 @@ let listeners: [string, Listener][] = []
 let options: Options | undefined
 let context: Context | undefined
 let panel: Panel | undefined
-let loading: Promise<[{ default: Begin }, { default: string }, Words]> | undefined
+let loading: Promise<[{ default: Begin }, Words]> | undefined
 /** Goes into the names of fetched files, so that a failure is not kept. */
 let loads = 0
 let opened = false
@@ -168,7 +168,7 @@ async function part<T>(n: number): Promise<T> {
 }
 
 async function words(language: Locale): Promise<Words> {
-  return (await part<{ default: Words }>(language === 'en' ? 3 : 2)).default
+  return (await part<{ default: Words }>(language === 'en' ? 2 : 1)).default
 }
 
 /** The panel, fetched once. */
@@ -176,9 +176,8 @@ async function reach(): Promise<Panel | undefined> {
   const mine = context
   const language = locale()
   try {
-    const [begin, style, spoken] = await (loading ??= Promise.all(
-      [part<{ default: Begin }>(0), part<{ default: string }>(1), words(language)]))
-    if (mine && mine === context) return (panel ??= begin.default(h, put, svg)(mine, style.default, language, spoken))
+    const [begin, spoken] = await (loading ??= Promise.all([part<{ default: Begin }>(0), words(language)]))
+    if (mine && mine === context) return (panel ??= begin.default(h, put, svg)(mine, language, spoken))
   } catch (error) {
     loading = undefined
     emit('error', error)

@@ -80,7 +80,7 @@ beforeEach(async () => {
       site: { key: 'demo', name: 'Shop' }, enabled: true, color: '#000000', position: 'right', greeting: {},
       fields: [], online: true,
     },
-  }, '', 'en', en)
+  }, 'en', en)
   panel.show(true)
   await write('hello')
   socket.event(2, { type: 'assigned', agent: '2', name: 'Lin' })

@@ -14,6 +14,7 @@ import { context, enter } from './here'
 import { CHECK, icon, SYNC } from './icons'
 import { clearLog, drawLog, drawTail, log, markNew, toEnd, toNew } from './log'
 import { menu, openMenu } from './menu'
+import css from './panel.css?inline'
 import {
   begin, client, current, end, ended, fresh, identify, leaveMessage, offline, read, say, state, summary, thread, unavailable,
 } from './session'
@@ -49,7 +50,7 @@ let typist: { name: string; until: number } | undefined
 let queued: ReturnType<typeof setTimeout> | undefined
 let watcher: { destroy(): void; onclose?: () => void } | undefined
 
-export default function create(from: Context, css: string, language: Locale, words: Words): Panel {
+export default function create(from: Context, language: Locale, words: Words): Panel {
   enter(from)
   const { root, options, recall } = context
   context.dress(css)
@@ -216,8 +217,6 @@ function listen(): void {
       if (client.thread(event.conversation).seen < event.seq) tone()
     }, TONE_MS)
   })
-  client.on('opened', ({ conversation }) => context.emit('conversation', conversation))
-  client.on('stopped', (code) => context.emit('error', new Error(code)))
   client.on('state', (now) => {
     const up = now === 'open'
     if (up && isLost()) recoveredAt = Date.now()

@@ -1,12 +1,10 @@
 // One visitor on one site: the token, the client, the conversation that is shown, and what is remembered over a reload.
 // What is remembered is shared with the visitor's other tabs through the store's own events.
 
-import type { OpenCarrier } from '../protocol/carrier'
 import { Client } from '../protocol/client'
 import type { ByeCode, Summary } from '../protocol/frames'
 import { LOCAL } from '../protocol/outbox'
 import type { Thread } from '../protocol/thread'
-import { openWebSocket } from '../protocol/websocket'
 import { context } from './here'
 import { locale } from './text'
 
@@ -40,21 +38,16 @@ let token: Token | undefined
 let renewed = false
 
 export function begin(to: Hooks): void {
-  const { base, part, options: { site }, recall, remember } = context
+  const { base, options: { site }, recall, remember } = context
   hooks = to
   client = new Client({
     base,
     client: 'kefu-widget 0.1.0',
     token: authorize,
-    // Drafts belong to the tab that typed them, so that two tabs never overwrite each other's list.
-    store: {
-      get: (name) => recall(name, true) ?? null,
-      set: (name, value) => remember(name, value, true),
-      remove: (name) => remember(name, '', true),
-    },
+    store: { get: recall, set: remember },
+    storeName: 'outbox',
     share: `kefu:${site}`,
-    carriers: async (kind) => (kind === 'websocket' ? openWebSocket
-      : (await part<{ openLongPoll: OpenCarrier }>(4)).openLongPoll),
+    changed: hooks.changed,
   })
   current = recall('conversation')
   if (local()) {
@@ -146,7 +139,9 @@ function look(id: string | undefined): void {
 }
 
 function listen(): void {
+  const { emit } = context
   client.on('opened', ({ key, conversation }) => {
+    emit('conversation', conversation)
     if (current !== LOCAL + key) return
     unavailable = false
     if (offline) offline = 'kept'
@@ -167,6 +162,7 @@ function listen(): void {
     } else if (conversation === current && !key && (code === 'not_found' || code === 'forbidden')) fresh()
   })
   client.on('stopped', (code) => {
+    emit('error', new Error(code))
     ended = code
     if (code !== 'unauthorized' || renewed) return
     // The token is too old: the server gives a new one, once.
@@ -175,9 +171,6 @@ function listen(): void {
     renewed = true
     if (client.leads) client.start()
   })
-  for (const event of ['state', 'row', 'removed', 'conversation', 'position', 'seen', 'error', 'stopped'] as const) {
-    client.on(event, hooks.changed)
-  }
   addEventListener('storage', synced)
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::change::{Denied, Step, named};
 use super::members::{own, supervises, takes_part};
-use super::{Ask, Conversations, Sent, appended, stored};
+use super::{Ask, Conversations, Sent, appended, stored, unavailable};
 use crate::domain::conversation::{Command, Conversation, State, apply};
 use crate::domain::event::{Event, EventBody, NewEvent, TransferTarget};
 use crate::domain::ids::{ClientKey, ConversationId, FileId};
@@ -54,6 +54,7 @@ impl Conversations {
         if let Some(receipt) = self.known.done(conversation, party, &key) {
             return Ok(Sent { receipt, text: None, rules: Vec::new() });
         }
+        let changes = !matches!(ask, Ask::Say { .. });
         let done = match ask {
             Ask::Say { text, note, file } => {
                 let draft = Draft { text, note, file };
@@ -63,7 +64,10 @@ impl Conversations {
         };
         match done {
             Err(refusal) if may_be_repeated(&refusal) => {
-                self.already(party, conversation, &key).await.ok_or(refusal)
+                if changes {
+                    self.tell_left(&[conversation]).await?;
+                }
+                self.already(party, conversation, &key).await?.ok_or(refusal)
             }
             done => done,
         }
@@ -103,7 +107,7 @@ impl Conversations {
         draft: Draft,
     ) -> Result<Sent, Refusal> {
         let _open = self.known.lock(id).read().await;
-        let row = self.row(id).await?;
+        let row = self.row_told(id).await?;
         takes_part(who, &row)?;
         if row.state == State::Closed {
             return Err(Refusal::Conflict("the conversation is closed"));
@@ -281,25 +285,27 @@ impl Conversations {
     }
 
     /// The receipt of a key that this party used here before.
+    ///
+    /// # Errors
+    /// It cannot be known now.
     pub(super) async fn already(
         &self,
         party: Party,
         id: ConversationId,
         key: &ClientKey,
-    ) -> Option<Sent> {
-        if self.is_unsettled() {
-            self.recover().await.ok()?;
-        }
-        let head = self.parts.stream.head(id).await.ok()?;
+    ) -> Result<Option<Sent>, Refusal> {
+        let stream = &self.parts.stream;
+        let head = stream.head(id).await.map_err(|_| unavailable())?;
         let mut after = head.saturating_sub(LOOK_BACK);
         while after < head {
-            let events = self.parts.stream.read(id, after, PAGE).await.ok()?;
+            let events = stream.read(id, after, PAGE).await.map_err(|_| unavailable())?;
             if let Some(event) = find(&events, party, key) {
-                return Some(sent(event));
+                return Ok(Some(sent(event)));
             }
-            after = events.last()?.seq;
+            let Some(last) = events.last() else { break };
+            after = last.seq;
         }
-        None
+        Ok(None)
     }
 
     /// The text that was kept under a key is the first one, whatever came with the repetition.

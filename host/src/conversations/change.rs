@@ -20,7 +20,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::routing::Decision;
 use crate::runtime;
 use crate::sessions::{Follow, Push};
-use crate::storage::{Claim, Search};
+use crate::storage::{Claim, Search, Untold};
 use crate::stream::Receipt;
 
 /// One change, ready to be stored.
@@ -77,12 +77,16 @@ impl Conversations {
         let Step { from, next, events, decision, guard } = step;
         let stored = self.store(from.as_deref(), &next, &events, decision.as_deref()).await;
         if let Err(denied) = stored {
-            self.known.forget(next.id);
+            self.known.doubt(next.id);
+            if matches!(denied, Denied::Refused(_)) {
+                // It may be stored all the same.
+                self.failed_to_tell();
+            }
             drop(tell.send(Err(denied)));
             return;
         }
         let next = Arc::new(next);
-        self.known.keep(&next);
+        self.known.keep(&next, 0);
         let mut receipts = Vec::with_capacity(events.len());
         for event in events {
             match self.parts.stream.append(event).await {
@@ -95,7 +99,9 @@ impl Conversations {
                 }
             }
         }
-        self.publish(from.as_deref(), &next, receipts.last().map_or(0, |last| last.seq)).await;
+        let upto = receipts.last().map_or(0, |last| last.seq);
+        self.known.keep(&next, upto);
+        self.publish(from.as_deref(), &next, upto).await;
         drop(tell.send(Ok(receipts)));
         drop(guard);
         if let Err(error) = self.parts.storage.settled(next.id, next.version).await {
@@ -270,6 +276,21 @@ impl Conversations {
             let (done, unless) = (Ordering::AcqRel, Ordering::Acquire);
             let _newer_failure = self.unsettled.compare_exchange(failed, 0, done, unless);
         }
+        self.tell(left).await
+    }
+
+    /// What was stored of these conversations and not told, whoever did it: its answer may have been lost, or its node.
+    ///
+    /// # Errors
+    /// As [`Self::recover`].
+    pub(super) async fn tell_left(&self, ids: &[ConversationId]) -> Result<(), Refusal> {
+        let mut left = self.parts.storage.unsettled(Duration::ZERO).await.map_err(stored)?;
+        left.retain(|change| ids.contains(&change.conversation));
+        self.tell(left).await
+    }
+
+    async fn tell(&self, left: Vec<Untold>) -> Result<(), Refusal> {
+        let storage = &self.parts.storage;
         let mut told = BTreeMap::<ConversationId, Vec<u64>>::new();
         for change in left {
             for event in change.events {
@@ -281,7 +302,7 @@ impl Conversations {
             told.entry(change.conversation).or_default().push(change.version);
         }
         for (id, versions) in told {
-            self.known.forget(id);
+            self.known.doubt(id);
             let row = self.row(id).await?;
             let head = self.parts.stream.head(id).await.map_err(|_| unavailable())?;
             self.publish(None, &row, head).await;

@@ -1,6 +1,9 @@
-//! What other nodes do to conversations, seen on the tail: rows that are remembered here are forgotten, and whom a
+//! What other nodes do to conversations, seen on the tail: rows that are remembered here learn of it, and whom a
 //! conversation was assigned to follows it. The node that made a change shows it to everyone by signals, which may be
 //! lost; an agent who never hears of a conversation would leave its visitor alone, so that is made good here.
+//!
+//! The agent's node remembers what it has from the beginning, as the visitor's does that opened it: who talks already
+//! talks on while storage is away, on whatever nodes.
 //!
 //! Where there is one node only, this ends at once.
 
@@ -8,6 +11,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +34,39 @@ const MOST: usize = 4096;
 const ROWS: u32 = 200;
 
 /// What is to be looked at: an assignment, or, with none, everything that agents who are here have.
-type Look = (Instant, Option<(ConversationId, AgentId)>);
+type Look = Option<(ConversationId, AgentId)>;
+
+/// What is to be looked at, and when.
+#[derive(Default)]
+struct Looks {
+    due: Mutex<VecDeque<(Instant, Look)>>,
+    more: Notify,
+}
+
+impl Looks {
+    fn add(&self, look: Look) {
+        let mut due = self.due.lock();
+        let all = due.len() == MOST;
+        if all {
+            due.clear();
+        }
+        due.push_back((Instant::now() + LATE, if all { None } else { look }));
+        self.more.notify_one();
+    }
+
+    /// The next one, once it is due.
+    async fn next(&self) -> Look {
+        loop {
+            let first = self.due.lock().pop_front();
+            let Some((at, look)) = first else {
+                self.more.notified().await;
+                continue;
+            };
+            sleep_until(at).await;
+            return look;
+        }
+    }
+}
 
 impl Conversations {
     /// Follows the tail until shutdown. The tail is opened before the first await.
@@ -41,57 +78,50 @@ impl Conversations {
         let tail = (!self.parts.sessions.is_alone()).then(|| self.parts.stream.tail());
         async move {
             let Some(tail) = tail else { return };
+            let looks = Looks::default();
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = me.watch(tail) => tracing::error!("the stream's tail ended"),
+                () = me.listen(tail, &looks) => tracing::error!("the stream's tail ended"),
+                () = me.look_later(&looks) => {}
             }
         }
     }
 
-    async fn watch(&self, mut tail: Tail) {
-        let mut looks: VecDeque<Look> = VecDeque::new();
-        loop {
-            let due = looks.front().map_or_else(Instant::now, |(due, _)| *due);
-            tokio::select! {
-                told = tail.recv() => match told {
-                    Some(Told::Events(batch)) => {
-                        batch.iter().for_each(|event| self.happened(event, &mut looks));
-                    }
-                    Some(Told::Missed) => {
-                        self.known.forget_all();
-                        looks.push_back((Instant::now() + LATE, None));
-                    }
-                    None => return,
-                },
-                () = sleep_until(due), if !looks.is_empty() => {
-                    if let Some((_, look)) = looks.pop_front()
-                        && let Err(refusal) = self.look(look).await
-                    {
-                        tracing::warn!(%refusal, "who has what is looked at again");
-                        looks.push_back((Instant::now() + LATE, look));
-                    }
+    /// Waits for nothing but the tail: what is told late would let people speak who may not.
+    async fn listen(&self, mut tail: Tail, looks: &Looks) {
+        while let Some(told) = tail.recv().await {
+            match told {
+                Told::Events(batch) => batch.iter().for_each(|event| self.happened(event, looks)),
+                Told::Missed => {
+                    self.known.forget_all();
+                    looks.add(None);
                 }
             }
         }
     }
 
-    fn happened(&self, event: &Event, looks: &mut VecDeque<Look>) {
-        let id = event.conversation;
+    fn happened(&self, event: &Event, looks: &Looks) {
         match event.body {
             EventBody::Message { .. } | EventBody::Note { .. } => return,
             EventBody::Assigned { agent, .. } if self.parts.sessions.has(Party::Agent(agent)) => {
-                if looks.len() == MOST {
-                    looks.clear();
-                    looks.push_back((Instant::now() + LATE, None));
-                }
-                looks.push_back((Instant::now() + LATE, Some((id, agent))));
+                looks.add(Some((event.conversation, agent)));
             }
             _ => {}
         }
-        self.known.forget(id);
+        self.known.tell(event);
     }
 
-    async fn look(&self, look: Option<(ConversationId, AgentId)>) -> Result<(), Refusal> {
+    async fn look_later(&self, looks: &Looks) {
+        loop {
+            let look = looks.next().await;
+            if let Err(refusal) = self.look(look).await {
+                tracing::warn!(%refusal, "who has what is looked at again");
+                looks.add(look);
+            }
+        }
+    }
+
+    async fn look(&self, look: Look) -> Result<(), Refusal> {
         if let Some((id, agent)) = look {
             return self.make_good(id, agent).await;
         }
@@ -106,13 +136,14 @@ impl Conversations {
         Ok(())
     }
 
-    /// An agent's sessions here follow what it has, and are shown it, if they do not yet.
+    /// An agent's sessions here follow what it has, and are shown it, if they do not yet; and it is remembered.
     async fn make_good(&self, id: ConversationId, agent: AgentId) -> Result<(), Refusal> {
         let (sessions, party) = (&self.parts.sessions, Party::Agent(agent));
         if !sessions.lacks(party, id) {
-            return Ok(());
+            return self.row_told(id).await.map(drop);
         }
-        let row = self.row(id).await?;
+        // Not from memory: what was read while it was assigned may be there, and nothing would tell of it again.
+        let row = self.read_row(id).await?;
         if row.state != State::Active || row.agent != Some(agent) {
             return Ok(());
         }

@@ -9,8 +9,9 @@ use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
 use super::{Conversations, stored};
 use crate::domain::agent::Agent;
-use crate::domain::conversation::{Conversation, State};
-use crate::domain::ids::{AgentId, ClientKey, ConversationId, Millis, VisitorId};
+use crate::domain::conversation::{self, Conversation, State};
+use crate::domain::event::Event;
+use crate::domain::ids::{AgentId, ClientKey, ConversationId, Millis, Seq, VisitorId};
 use crate::domain::people::{Party, Principal, Role};
 use crate::domain::rate::{Bucket, Rate};
 use crate::domain::recent::Recent;
@@ -29,9 +30,19 @@ const FOLLOWED_CLOSED: usize = 32;
 type Rates = Mutex<Recent<Party, Bucket>>;
 type Lock = Arc<RwLock<()>>;
 
+/// A row in memory.
+struct Kept {
+    row: Arc<Conversation>,
+    /// As storage has it, as far as is known here. Otherwise it is as events told of it since: right in who has the
+    /// conversation, and nothing to change it by.
+    exact: bool,
+    /// It knows of all events up to this one.
+    upto: Seq,
+}
+
 /// Everything remembered.
 pub(super) struct Known {
-    rows: Mutex<Recent<ConversationId, Arc<Conversation>>>,
+    rows: Mutex<Recent<ConversationId, Kept>>,
     rates: Rates,
     uploads: Rates,
     /// Receipts of recent changes of state, so that a repeated draft changes nothing twice.
@@ -79,16 +90,37 @@ impl Known {
         Arc::clone(&self.visitors[stripe(visitor.get())]).write_owned().await
     }
 
-    /// Remembers a row unless a newer one is remembered.
-    pub(super) fn keep(&self, row: &Arc<Conversation>) {
+    /// Remembers a row unless a newer one is remembered. `upto`: its last event, 0 where that is not known.
+    pub(super) fn keep(&self, row: &Arc<Conversation>, upto: Seq) {
         let mut rows = self.rows.lock();
-        if rows.get(&row.id).is_none_or(|kept| kept.version <= row.version) {
-            rows.insert(row.id, Arc::clone(row));
+        let known = rows.get(&row.id).map(|kept| (kept.row.version, kept.upto));
+        let (version, told) = known.unwrap_or_default();
+        if version <= row.version && (upto == 0 || told <= upto) {
+            let kept = Kept { row: Arc::clone(row), exact: true, upto: told.max(upto) };
+            rows.insert(row.id, kept);
         }
     }
 
-    pub(super) fn forget(&self, id: ConversationId) {
-        self.rows.lock().remove(&id);
+    /// Something happened to a conversation, on whatever node.
+    pub(super) fn tell(&self, event: &Event) {
+        let mut rows = self.rows.lock();
+        if let Some(kept) = rows.get(&event.conversation).filter(|kept| kept.upto < event.seq) {
+            let row = Arc::new(conversation::told(&kept.row, &event.body));
+            *kept = Kept { row, exact: false, upto: event.seq };
+        }
+    }
+
+    /// Storage may have another one by now.
+    pub(super) fn doubt(&self, id: ConversationId) {
+        if let Some(kept) = self.rows.lock().get(&id) {
+            kept.exact = false;
+        }
+    }
+
+    /// The row, or only one that is as storage has it.
+    pub(super) fn row(&self, id: ConversationId, exact: bool) -> Option<Arc<Conversation>> {
+        let mut rows = self.rows.lock();
+        rows.get(&id).filter(|kept| kept.exact || !exact).map(|kept| Arc::clone(&kept.row))
     }
 
     /// Nobody knows what changed.
@@ -150,15 +182,28 @@ fn stripe(number: u64) -> usize {
 }
 
 impl Conversations {
-    /// The row, from memory if it is there.
+    /// The row as storage has it, from memory if it is there.
     pub(super) async fn row(&self, id: ConversationId) -> Result<Arc<Conversation>, Refusal> {
-        let kept = self.known.rows.lock().get(&id).map(|row| Arc::clone(row));
-        if let Some(row) = kept {
-            return Ok(row);
+        match self.known.row(id, true) {
+            Some(row) => Ok(row),
+            None => self.read_row(id).await,
         }
+    }
+
+    /// The row as far as it says who may speak: one that is in memory is kept up by events, so that nobody waits for
+    /// storage.
+    pub(super) async fn row_told(&self, id: ConversationId) -> Result<Arc<Conversation>, Refusal> {
+        match self.known.row(id, false) {
+            Some(row) => Ok(row),
+            None => self.read_row(id).await,
+        }
+    }
+
+    /// The row as storage has it now.
+    pub(super) async fn read_row(&self, id: ConversationId) -> Result<Arc<Conversation>, Refusal> {
         let row = self.parts.storage.conversation(id).await.map_err(stored)?;
         let row = Arc::new(row.ok_or(Refusal::NotFound("conversation"))?);
-        self.known.keep(&row);
+        self.known.keep(&row, 0);
         Ok(row)
     }
 

@@ -95,6 +95,10 @@ impl Conversations {
         }
         let search = Search { visitor: Some(visitor), limit: 8, ..Search::default() };
         let rows = self.parts.storage.search(&search).await.map_err(stored)?;
+        if !rows.is_empty() {
+            let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+            self.tell_left(&ids).await?;
+        }
         for row in &rows {
             if let Some(sent) = self.first_with(row.id, visitor, key).await? {
                 return Ok(Some((row.id, sent)));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::*;
 use crate::domain::agent::Status;
 use crate::domain::conversation::State;
-use crate::domain::event::{EventBody, NewEvent, QueueCause};
+use crate::domain::event::{CloseReason, Event, EventBody, NewEvent, QueueCause};
 use crate::domain::ids::ConversationId;
 use crate::domain::people::{Party, Role};
 use crate::domain::refusal::Code;
@@ -207,6 +207,36 @@ async fn what_several_nodes_find_at_once_is_told_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_stored_while_its_answer_was_lost_is_not_done_again() {
+    let world = World::new().await;
+    let visitor = world.visitor().await;
+    let row = world.row(world.opened(&visitor).await).await;
+    let by = |conversation, words, body| NewEvent {
+        conversation,
+        from: visitor.party(),
+        key: key(words),
+        body,
+    };
+    let mut closed = row.clone();
+    (closed.version, closed.state) = (row.version + 1, State::Closed);
+    let over = by(row.id, "closes", EventBody::Closed { reason: CloseReason::LeftQueue });
+    assert!(world.storage.change(&closed, &[over]).await.unwrap());
+    let again = world.service.ask(&visitor, row.id, key("closes"), Ask::Close).await.unwrap();
+    assert_eq!(again.receipt.seq, world.stream.head(row.id).await.unwrap());
+    let other = world.service.ask(&visitor, row.id, key("closes-too"), Ask::Close).await;
+    assert!(matches!(other, Err(Refusal::Conflict(_))), "{other:?}");
+
+    let mut new = row.clone();
+    new.id = ConversationId::new(row.id.get() + 1).unwrap();
+    let (site, fields) = (row.site, BTreeMap::new());
+    let opened = EventBody::Opened { site, visitor: row.visitor, fields, page: None };
+    world.storage.open(&new, &[by(new.id, "opens", opened)]).await.unwrap();
+    let again = world.service.open(&visitor, open_with("opens", None)).await.unwrap();
+    assert_eq!(again.0, new.id, "no second one");
+    assert_eq!(world.storage.unsettled(Duration::ZERO).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn too_fast_is_refused_with_when() {
     let world = World::new().await;
     let visitor = world.visitor().await;
@@ -221,4 +251,39 @@ async fn too_fast_is_refused_with_when() {
     }
     let wait = refused.and_then(|refusal| refusal.retry_after_ms());
     assert!(wait.is_some_and(|wait| wait > 0), "{wait:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_in_memory_follows_events_and_is_changed_only_as_stored() {
+    let world = World::new().await;
+    let visitor = world.visitor().await;
+    let id = world.opened(&visitor).await;
+    let first = Arc::new(world.row(id).await);
+    let mut second = (*first).clone();
+    (second.version, second.state) = (first.version + 1, State::Active);
+    let second = Arc::new(second);
+    let event =
+        |seq, body| Event { conversation: id, seq, at: 1, from: Party::System, key: None, body };
+    let agent = world.id_of(&world.agent("li", 5).await);
+    let assigned =
+        |seq| event(seq, EventBody::Assigned { agent, name: "li".into(), decision: None });
+    let queued = |seq| event(seq, EventBody::Queued { cause: QueueCause::Opened });
+    let known = members::Known::new();
+    let state = |exact| known.row(id, exact).map(|row| row.state);
+
+    known.tell(&assigned(1));
+    assert_eq!(state(false), None, "nothing is made of events alone");
+    known.keep(&first, 3);
+    known.tell(&queued(3));
+    assert_eq!(state(true), Some(State::Waiting), "it knew that");
+    known.tell(&assigned(4));
+    assert_eq!((state(false), state(true)), (Some(State::Active), None), "and this it is told");
+    known.keep(&first, 3);
+    assert_eq!(state(true), None, "which is later than what was just changed here");
+    known.keep(&second, 0);
+    assert_eq!(state(true), Some(State::Active), "read anew");
+    known.keep(&first, 0);
+    assert_eq!(state(true), Some(State::Active), "nothing older takes its place");
+    known.doubt(id);
+    assert_eq!((state(false), state(true)), (Some(State::Active), None));
 }

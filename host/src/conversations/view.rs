@@ -67,7 +67,7 @@ impl Conversations {
     /// # Errors
     /// `NotFound` or `Forbidden` when not.
     pub async fn takes_part(&self, who: &Principal, id: ConversationId) -> Result<(), Refusal> {
-        takes_part(who, &*self.row(id).await?)
+        takes_part(who, &*self.row_told(id).await?)
     }
 
     /// What a client is told first: visitors their open (or last) conversation, agents their active

@@ -191,6 +191,30 @@ pub fn apply(row: &Conversation, command: Command, now: Millis) -> Result<Change
     Ok(Change { next, events })
 }
 
+/// The row as an event tells of it: where it stands, who has it, whose queue it is in. Enough to know who may speak, and
+/// no row to change: its `version` stays behind.
+#[must_use]
+pub fn told(row: &Conversation, body: &EventBody) -> Conversation {
+    let mut next = row.clone();
+    if row.state == State::Closed {
+        return next;
+    }
+    match *body {
+        EventBody::Assigned { agent, .. } => {
+            (next.state, next.agent) = (State::Active, Some(agent));
+        }
+        EventBody::Queued { .. } => (next.state, next.agent) = (State::Waiting, None),
+        EventBody::Transferred { to: TransferTarget::Team(team), .. } => next.team = team,
+        EventBody::Closed { .. } => next.state = State::Closed,
+        EventBody::Transferred { to: TransferTarget::Agent(_), .. }
+        | EventBody::Opened { .. }
+        | EventBody::Message { .. }
+        | EventBody::Note { .. }
+        | EventBody::Rated { .. } => {}
+    }
+    next
+}
+
 fn assign(next: &mut Conversation, agent: AgentId, now: Millis) {
     next.state = State::Active;
     next.agent = Some(agent);

@@ -40,12 +40,6 @@ impl<K: Hash + Eq + Clone, V> Recent<K, V> {
         self.young.insert(key, value);
     }
 
-    /// Forgets an entry.
-    pub fn remove(&mut self, key: &K) {
-        self.young.remove(key);
-        self.old.remove(key);
-    }
-
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.young.clear();

@@ -17,6 +17,8 @@ use kefu::stream::{
 };
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 #[derive(Clone, Copy, PartialEq)]
 enum How {
@@ -195,6 +197,14 @@ async fn main() -> anyhow::Result<()> {
         other => anyhow::bail!("KEFU_SABOTAGE is {other:?}"),
     };
     let config = Config::load(None).map_err(|problems| anyhow::anyhow!("{problems}"))?;
+    kefu::telemetry::init(&config.telemetry);
+    let mut told_to_stop = signal(SignalKind::terminate())?;
+    let shutdown = CancellationToken::new();
+    let stop = shutdown.clone();
+    spawn(async move {
+        told_to_stop.recv().await;
+        stop.cancel();
+    });
     let listener = TcpListener::bind(config.server.listen).await.context("listen")?;
     let wraps = Wraps {
         stream: Box::new(move |inner| {
@@ -206,6 +216,6 @@ async fn main() -> anyhow::Result<()> {
         }),
     };
     let app = App::build_with(config, wraps).await?;
-    app.run(listener, tokio_util::sync::CancellationToken::new()).await?;
+    app.run(listener, shutdown).await?;
     Ok(())
 }

@@ -204,12 +204,17 @@ fn line(text: &str) -> anyhow::Result<Record> {
 
 /// A record of the topic.
 fn record(message: &BorrowedMessage<'_>) -> anyhow::Result<Record> {
-    let place = || format!("partition {}, offset {}", message.partition(), message.offset());
     let format = message.headers().and_then(|all| all.iter().find(|h| h.key == "kefu-format"));
     let format = format.and_then(|header| header.value);
-    ensure!(format == Some(b"1".as_slice()), "{}: format {format:?}", place());
-    let (conversation, kept) = value(message.payload().unwrap_or_default()).with_context(place)?;
-    ensure!(message.key() == Some(conversation.as_bytes()), "{}: its key is another", place());
+    let place = || format!("partition {}, offset {}", message.partition(), message.offset());
+    entry(format, message.key(), message.payload().unwrap_or_default()).with_context(place)
+}
+
+/// What a record says, by the header `kefu-format`, its key and its value.
+fn entry(format: Option<&[u8]>, key: Option<&[u8]>, json: &[u8]) -> anyhow::Result<Record> {
+    ensure!(format == Some(b"1"), "format {format:?}");
+    let (conversation, kept) = value(json)?;
+    ensure!(key == Some(conversation.as_bytes()), "its key is another");
     Ok((conversation, kept))
 }
 

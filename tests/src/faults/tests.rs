@@ -40,6 +40,7 @@ fn every_kind_of_fault_comes_up() {
     let mix = Mix::of(1, 300, 1000);
     let begun = |fault: Fault| mix.steps.contains(&Step::Begin(fault));
     assert!((0..NODES).all(|node| begun(Fault::NodeDies(node))));
+    assert!((0..NODES).all(|node| begun(Fault::NodeSleeps(node))));
     assert!(Vendor::ALL.into_iter().all(|vendor| begun(Fault::Dies(vendor))));
     for how in Break::ALL {
         assert!(

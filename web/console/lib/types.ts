@@ -40,6 +40,8 @@ export interface Site {
     greeting: Words
     fields: Field[]
     needs: Need[]
+    /** Only visitors for whom the site's server vouches. */
+    identity_required: boolean
   }
   enabled: boolean
 }

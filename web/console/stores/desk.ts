@@ -11,6 +11,7 @@ import type {
 import { api } from '../lib/api'
 import { inTab, lastSaid, order, unansweredSince, unread } from '../lib/desk'
 import type { Listed, Tab } from '../lib/desk'
+import { inherit, kept } from '../lib/kept'
 import type { Report } from '../lib/types'
 import { useSession } from './session'
 
@@ -26,7 +27,7 @@ const LIST_PAGE = 100
 /** So many events from the end of a conversation hold its last words, as a rule. */
 const TAIL = 20
 /** The last words of a conversation that nobody follows are asked for again so often. */
-const TAIL_MS = 15_000
+const TAIL_MS = 4_000
 
 /** What was said, as the list shows it. */
 export type Said = Pick<Row, 'at' | 'from' | 'body'>
@@ -73,6 +74,7 @@ export const useDesk = defineStore('desk', () => {
   const tails = new Map<string, Tail>()
   const heard = new Set<Heard>()
   let beat = false
+  let disown = (): void => undefined
 
   function touch(): void {
     if (beat) return
@@ -93,16 +95,14 @@ export const useDesk = defineStore('desk', () => {
     const me = session.me
     if (!me || client.value) return
     const one = new Client({
+      base: location.origin,
       client: 'kefu-console/0.1',
-      storeName: `kefu.console.${me.id}`,
-      store: {
-        get: (name) => localStorage.getItem(name),
-        set: (name, value) => localStorage.setItem(name, value),
-        remove: (name) => localStorage.removeItem(name),
-      },
+      storeName: `kefu.console.${me.id}:outbox`,
+      store: kept,
     })
     listen(one)
     client.value = one
+    disown = inherit(one, one.outbox.name)
     one.start()
     void loadList()
   }
@@ -335,7 +335,9 @@ export const useDesk = defineStore('desk', () => {
 
   function stop(): void {
     client.value?.stop(true)
-    client.value?.forget()
+    // Who was signed out by the server goes on with what was not sent; who signs out leaves nothing.
+    if (!session.expired) client.value?.forget()
+    disown()
     client.value = undefined
     extra.clear()
     tails.clear()

@@ -129,3 +129,20 @@ fn ratings_are_one_to_five() {
         assert_eq!(rated.is_ok(), fits, "{score}");
     }
 }
+
+#[test]
+fn a_row_follows_what_is_told_of_it() {
+    for state in [State::Waiting, State::Active] {
+        for (name, command) in commands() {
+            let before = row(state);
+            let Ok(change) = apply(&before, command, 100) else { continue };
+            let kept = change.events.iter().fold(before, |row, event| told(&row, event));
+            let known = |row: &Conversation| (row.state, row.agent, row.team, row.visitor);
+            assert_eq!(known(&kept), known(&change.next), "{name} in {state:?}");
+            assert_eq!(kept.version, 5, "nothing to change it by");
+        }
+    }
+    // Told late: it was over by then.
+    let late = EventBody::Queued { cause: QueueCause::AgentLost };
+    assert_eq!(told(&row(State::Closed), &late), row(State::Closed));
+}

@@ -15,11 +15,10 @@ fn it_is_bounded_and_keeps_what_is_used() {
 }
 
 #[test]
-fn removing_removes_from_both_generations() {
+fn clearing_clears_both_generations() {
     let mut map = Recent::new(1);
     map.insert(1, ());
     map.insert(2, ());
-    map.remove(&1);
-    map.remove(&2);
+    map.clear();
     assert!(map.is_empty());
 }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, params};
 use tokio::sync::mpsc::{self, error::TrySendError};
@@ -26,6 +26,10 @@ const INSERT: &str = "INSERT INTO events
 
 const FIRST_RECEIPT: &str = "SELECT seq, at FROM events
     WHERE conversation = ? AND sender_kind = ? AND sender = ? AND key = ?";
+
+/// Time from one commit to the next while several wait: a commit costs the same whatever it holds, and without this there
+/// are as many as the disk can do, of two or three events each.
+const PACE: Duration = Duration::from_millis(1);
 
 /// How long to leave a full tail alone before looking again.
 const TAIL_PAUSE: Duration = Duration::from_micros(200);
@@ -62,7 +66,10 @@ impl Writer {
 
     /// Runs until every handle is gone and the queue is empty.
     pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut next = Instant::now();
         while let Some(first) = jobs.blocking_recv() {
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+            let begun = Instant::now();
             let mut bytes = first.body.len();
             let mut batch = vec![first];
             while batch.len() < self.batch && bytes < self.batch_bytes {
@@ -71,6 +78,8 @@ impl Writer {
                 batch.push(job);
             }
             self.shared.queued.fetch_sub(bytes, Ordering::AcqRel);
+            // Who speaks alone is not kept waiting.
+            next = if batch.len() > 1 { begun + PACE } else { begun };
             self.append(batch);
         }
     }
