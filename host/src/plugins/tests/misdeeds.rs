@@ -79,7 +79,7 @@ fn memory_is_bounded_in_total_over_generations() {
 
 #[test]
 fn memory_is_bounded_for_each_instance() {
-    let limits = Limits { fuel: u64::MAX >> 1, deadline_ms: 60_000 };
+    let limits = Limits { fuel: u64::MAX >> 1, deadline_ms: 60_000, memory_mb: 16 };
     for (instance_memory_mb, fits) in [(16, true), (8, false)] {
         let config = PluginsConfig { instance_memory_mb, ..PluginsConfig::default() };
         let runner = Runner::new(&config).unwrap();
