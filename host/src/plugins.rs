@@ -27,6 +27,7 @@ pub mod package;
 mod routing;
 mod schema;
 pub mod shape;
+mod shipped;
 mod stats;
 mod store;
 pub mod trust;
@@ -37,6 +38,7 @@ use stats::{Tallies, Tally};
 
 pub use intake::{suits, wrapped as component};
 pub use stats::{PointStats, Served, Times};
+pub use store::try_out;
 
 /// What plugins may use.
 #[derive(Debug, Clone)]
@@ -122,6 +124,15 @@ pub enum Refused {
     Storage(#[from] StorageError),
 }
 
+impl From<Refused> for PluginError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Storage(error) => Self::Storage(error),
+            other => Self::Restore(other.to_string()),
+        }
+    }
+}
+
 /// What is to be installed.
 #[derive(Debug, Clone)]
 pub struct Install {
@@ -200,10 +211,7 @@ impl Plugins {
         let parts = Parts { storage, runner, config, clock, tasks, compiling };
         let plugins =
             Arc::new_cyclic(|me| Self { parts: Some(parts), me: me.clone(), ..Self::default() });
-        plugins.restore().await.map_err(|refused| match refused {
-            Refused::Storage(error) => PluginError::Storage(error),
-            other => PluginError::Restore(other.to_string()),
-        })?;
+        plugins.restore().await?;
         Ok(plugins)
     }
 

@@ -321,7 +321,12 @@ pub trait Plugins: Send + Sync {
     /// The rest of the package of a generation.
     async fn package(&self, id: GenerationId) -> Stored<Option<Vec<u8>>>;
     /// Forgets a generation that is not active, and its component if no other has the same; `false` when there is none.
+    /// That it came with the program is remembered by its name.
     async fn remove_generation(&self, id: GenerationId) -> Stored<bool>;
+    /// Names of what came with the program and was removed, in their order.
+    async fn removed_shipped(&self) -> Stored<Vec<String>>;
+    /// No longer remembers that this was removed.
+    async fn forget_removal(&self, name: &str) -> Stored<()>;
     /// Makes `id` active and the point's former active one retired, in one step.
     async fn activate(&self, id: GenerationId, now: Millis) -> Stored<bool>;
     /// Takes an active generation out, with the reason.

@@ -21,6 +21,11 @@ CREATE TABLE generation_numbers (
 );
 INSERT INTO generation_numbers SELECT point, max(number) FROM generations GROUP BY point;
 
+-- What came with the program and was removed: it does not come back at the next start.
+CREATE TABLE removed_shipped (
+    name TEXT COLLATE "C" PRIMARY KEY
+);
+
 CREATE TABLE publisher_keys (
     key       TEXT COLLATE "C" PRIMARY KEY,
     publisher TEXT COLLATE "C" NOT NULL,

@@ -156,6 +156,7 @@ async fn a_package_comes_from_its_author_to_serving() -> anyhow::Result<()> {
 #[tokio::test]
 async fn what_is_wrong_with_a_package_is_named_and_changes_nothing() -> anyhow::Result<()> {
     let server = Server::start(Setup::default()).await?;
+    let _agent = server.agent("agent1", Carrier::WebSocket).await?;
     let author = Author::packs(&server)?;
     let key = author.key(&server, "acme.key")?;
     author.signs(&server, "acme.key")?;
@@ -173,6 +174,8 @@ async fn what_is_wrong_with_a_package_is_named_and_changes_nothing() -> anyhow::
         good.windows(name.len()).position(|found| found == name.as_bytes()).unwrap()
     };
     let member = |name: &str| changed(header(name) + 512);
+    let renamed = |name: &str| forged(&good, (header("LICENSE"), 0), &[name, "\0"].concat());
+    let sized = |name: &str, size: &str| forged(&good, (header(name), 124), size);
     for (bytes, words) in [
         (member("LICENSE"), "signature: "),
         (member("README.md"), "signature: "),
@@ -182,10 +185,18 @@ async fn what_is_wrong_with_a_package_is_named_and_changes_nothing() -> anyhow::
         (member("plugin.toml"), "signature: "),
         (member("signature"), "signature: "),
         (changed(header("README.md")), "container: "),
+        (renamed("../../kefu.db"), "container: `../../kefu.db` leads out of the package"),
+        (renamed("/tmp/kefu.db"), "container: `/tmp/kefu.db` is an absolute path"),
+        (renamed("setup.sh"), "container: `setup.sh` is no member of a package"),
+        (sized("plugin.toml", "00000200001"), "`plugin.toml` has 65537 bytes, at most 65536"),
+        (sized("component.wasm", "77777777777"), "`component.wasm` has 8589934591 bytes, at most"),
+        (vec![0; 33 << 20], "a plugin"),
         (good[..good.len() - 600].to_vec(), "container: "),
         ([&good[..], &[0; 512]].concat(), "container: not in its one form"),
         (built_bytes("plugin-tests/hostile.wasm")?, "this is a bare component"),
         (b"MZ".to_vec(), "not WebAssembly, and not a package"),
+        (b"\x1f\x8b\x08 a compressed one".to_vec(), "not WebAssembly, and not a package"),
+        (b"PK\x03\x04 a zip".to_vec(), "not WebAssembly, and not a package"),
     ] {
         fs::write(&file, bytes)?;
         author.installs(&server, false, &[words])?;
@@ -194,6 +205,16 @@ async fn what_is_wrong_with_a_package_is_named_and_changes_nothing() -> anyhow::
     let named = ["install", &file, "--name", "mine"];
     says(&server, &named, false, &["is a package and has a name"])?;
     assert_eq!(kefu(&server, &["list"])?.1, before);
+    assert_eq!(decision(&server).await?["outcome"], "answered", "the server is unharmed");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_an_author_does_wrong_is_named() -> anyhow::Result<()> {
+    let server = Server::start(Setup::default()).await?;
+    let author = Author::packs(&server)?;
+    let file = author.word("better.kplug");
+    author.key(&server, "acme.key")?;
     let mut permissions = fs::metadata(author.path("acme.key"))?.permissions();
     std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o644);
     fs::set_permissions(author.path("acme.key"), permissions)?;
@@ -211,6 +232,18 @@ async fn what_is_wrong_with_a_package_is_named_and_changes_nothing() -> anyhow::
     let pack = ["pack", &author.word(""), "--component", &component];
     says(&server, &pack, false, &["is not the schema that the component carries"])?;
     Ok(())
+}
+
+/// The archive with other bytes at a place in one header, and its checksum made good.
+fn forged(good: &[u8], (header, at): (usize, usize), text: &str) -> Vec<u8> {
+    let mut bytes = good.to_vec();
+    let place = header + at;
+    bytes[place..place + text.len()].copy_from_slice(text.as_bytes());
+    let header = &mut bytes[header..header + 512];
+    header[148..156].fill(b' ');
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    bytes
 }
 
 fn built_bytes(path: &str) -> anyhow::Result<Vec<u8>> {
@@ -296,5 +329,21 @@ async fn what_is_shipped_takes_another_config_under_any_rule() -> anyhow::Result
         says(&server, &["configure", "routing/1", &file], false, &[words])?;
     }
     says(&server, &["configure", "routing/99", &good], false, &["kefu plugin list"])?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_shipped_and_removed_stays_away_until_it_is_asked_for() -> anyhow::Result<()> {
+    let mut server = Server::start(Setup::default()).await?;
+    says(&server, &["list"], true, &["routing/2 round-robin"])?;
+    says(&server, &["remove", "routing/2"], true, &["routing/2 round-robin", "is removed"])?;
+    server.kill();
+    server.starts().await?;
+    let left = says(&server, &["list"], true, &["routing/3 least-busy"])?;
+    assert!(!left.contains("round-robin"), "{left}");
+    let restored = ["restore", "round-robin"];
+    says(&server, &restored, true, &["admitted as routing/6 round-robin"])?;
+    says(&server, &["list"], true, &["routing/6 round-robin", "shipped  admitted"])?;
+    says(&server, &["restore", "nobody"], false, &["`nobody` does not come with this program"])?;
     Ok(())
 }

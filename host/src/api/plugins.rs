@@ -1,5 +1,5 @@
 //! `GET|POST /v1/plugins`, `POST /v1/plugins/{id}/activate`, `POST /v1/plugins/{id}/configure`,
-//! `POST /v1/plugins/{id}/remove`, `POST /v1/plugins/points/{point}/rollback`.
+//! `POST /v1/plugins/{id}/remove`, `POST /v1/plugins/restore`, `POST /v1/plugins/points/{point}/rollback`.
 
 use std::collections::BTreeMap;
 
@@ -74,6 +74,17 @@ pub(super) fn routes(most_bytes: usize) -> Routes<Shared> {
                 .may(&[404, 409]),
         )
         .post(
+            "/v1/plugins/restore",
+            restore,
+            op(
+                "restorePlugin",
+                "Installs a plugin that comes with the program once more, not yet serving.",
+                Who::Admin,
+            )
+            .takes::<Shipped>()
+            .gives::<OneGeneration>(201),
+        )
+        .post(
             "/v1/plugins/points/{point}/rollback",
             rollback,
             op("rollBackPlugin", "Lets the generation before serve again.", Who::Admin)
@@ -106,6 +117,13 @@ struct Figures {
 struct NewConfig {
     /// As the plugin's schema has it.
     config: Map<String, Value>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Shipped {
+    /// Its name, as `round-robin`.
+    name: String,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -191,6 +209,16 @@ async fn remove(
     Place(id): Place<GenerationId>,
 ) -> Answer<Json<OneGeneration>> {
     Ok(Json(OneGeneration { generation: api.plugins.remove(id).await? }))
+}
+
+async fn restore(
+    State(api): State<Shared>,
+    admin: Admin,
+    Body(shipped): Body<Shipped>,
+) -> Answer<(StatusCode, Json<OneGeneration>)> {
+    let by = admin.login(&api).await;
+    let generation = api.plugins.restore_shipped(&shipped.name, by).await?;
+    Ok((StatusCode::CREATED, Json(OneGeneration { generation })))
 }
 
 async fn rollback(

@@ -1,7 +1,8 @@
-//! `kefu plugin …`: generations of the server here; what authors do is `author`, whom to trust is `keys`.
+//! `kefu plugin …`: generations of the server here; what authors do is `project` and `author`, whom to trust is `keys`.
 
 mod author;
 mod keys;
+mod project;
 
 use std::path::{Path, PathBuf};
 
@@ -48,6 +49,17 @@ pub(super) enum Plugin {
         /// Its id, or its point and number as routing/3.
         generation: String,
     },
+    /// Keep a plugin that comes with the program once more, as a new generation.
+    Restore {
+        /// Its name, as round-robin.
+        name: String,
+    },
+    /// Make a folder with a plugin that works, to begin from.
+    New(project::New),
+    /// Build the plugin in a folder (Rust) to component.wasm there.
+    Build(project::Folder),
+    /// Run a plugin's own tests (Rust) and all cases, as a server asks them. Asks no server.
+    Test(project::Test),
     /// Make a package of a folder: plugin.toml, config.schema.json, LICENSE, README.md, cases/*.json.
     Pack(author::Pack),
     /// Sign a package, in place.
@@ -114,6 +126,13 @@ pub(super) async fn run(command: Plugin, config: Config) -> anyhow::Result<()> {
             let ask = async |link: &mut Link| remove(link, &generation).await;
             at(Link::open_existing(config).await?, ask).await
         }
+        Plugin::Restore { name } => {
+            let ask = async |link: &mut Link| restore(link, &name).await;
+            at(Link::open_existing(config).await?, ask).await
+        }
+        Plugin::New(new) => project::new(&new),
+        Plugin::Build(folder) => project::build(&folder),
+        Plugin::Test(test) => project::test(&test),
         Plugin::Pack(pack) => author::pack(&pack),
         Plugin::Sign(sign) => author::sign(&sign),
         Plugin::Verify(verify) => author::verify(&verify),
@@ -195,6 +214,12 @@ async fn remove(link: &mut Link, generation: &str) -> anyhow::Result<()> {
     let answer = link.post(&format!("/v1/plugins/{id}/remove"), &Value::Null).await;
     let answer = answer.with_context(|| format!("{generation} is not removed"))?;
     say(&format!("{} is removed", shown(&answer["generation"])))
+}
+
+async fn restore(link: &mut Link, name: &str) -> anyhow::Result<()> {
+    let answer = link.post("/v1/plugins/restore", &json!({ "name": name })).await;
+    let answer = answer.with_context(|| format!("{name} is not restored"))?;
+    admitted(link, &answer, false).await
 }
 
 async fn list(link: &mut Link) -> anyhow::Result<()> {

@@ -13,8 +13,7 @@ use super::keys::{PublicKey, SecretKey, sha256};
 use super::{schema, shape};
 use cases::Case;
 pub use container::{LARGEST, Members};
-pub(super) use manifest::name;
-pub use manifest::{Manifest, scopes};
+pub use manifest::{Manifest, name, scopes};
 
 /// How the text begins whose SHA-256 is a package's digest.
 const DIGEST: &str = "kefu-package-v1\n";

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::engine::Linked;
+use super::engine::{Linked, Runner};
 use super::generations::Ready;
-use super::intake::Taken;
+use super::intake::{Taken, Vouched};
 use super::package::Package;
-use super::{Install, Parts, Plugins, Refused, admission, intake, schema};
+use super::trust::Trust;
+use super::{Install, Parts, Plugins, PluginsConfig, Refused, admission, intake, schema};
 use crate::domain::ids::GenerationId;
-use crate::domain::plugin::Point;
+use crate::domain::plugin::{Point, Require};
 use crate::runtime;
 use crate::storage::{Generation, Origin, Stage};
 
@@ -196,31 +197,7 @@ async fn compile(
     let (runner, config) = (parts.runner.clone(), parts.config.clone());
     let known = kept.iter().find(|(digest, _)| *digest == taken.row.digest);
     let known = known.map(|(_, linked)| linked.clone());
-    let work = move || {
-        let Taken { mut row, component, package } = taken;
-        if let Some(package) = &package {
-            intake::suits(package)?;
-        }
-        let linked = match known {
-            Some(linked) => linked,
-            None => runner.load(&component).map_err(|error| error.to_string())?,
-        };
-        match &package {
-            Some(package) => schema::hold(package.schema(), &row.config)?,
-            None => schema::check(&component, &row.config)?,
-        }
-        row.point = linked.point();
-        intake::budget(&mut row, package.as_ref().map(Package::manifest), &config)?;
-        let ready = Ready::new(row, runner.clone(), linked.clone());
-        ready.try_start().map_err(|why| format!("config: {why}"))?;
-        if examined {
-            admission::examine(&ready).map_err(|why| format!("admission case: {why}"))?;
-            if let Some(package) = &package {
-                admission::examine_own(&ready, package, (&runner, &linked))?;
-            }
-        }
-        Ok::<_, String>((ready, linked))
-    };
+    let work = move || prove(taken, known, (&runner, &config), examined);
     let (ready, linked) = on_a_thread(move || work().map_err(Refused::Rejected)).await?;
     kept.retain(|(digest, _)| *digest != ready.row.digest);
     if kept.len() == COMPILED_KEPT {
@@ -228,6 +205,59 @@ async fn compile(
     }
     kept.push((ready.row.digest.clone(), linked));
     Ok(ready)
+}
+
+/// Holds what was taken in against the rules that need the engine; with `examined`, also against its cases.
+fn prove(
+    taken: Taken,
+    known: Option<Linked>,
+    (runner, config): (&Runner, &PluginsConfig),
+    examined: bool,
+) -> Result<(Ready, Linked), String> {
+    let Taken { mut row, component, package } = taken;
+    if let Some(package) = &package {
+        intake::suits(package)?;
+    }
+    let linked = match known {
+        Some(linked) => linked,
+        None => runner.load(&component).map_err(|error| error.to_string())?,
+    };
+    match &package {
+        Some(package) => schema::hold(package.schema(), &row.config)?,
+        None => schema::check(&component, &row.config)?,
+    }
+    row.point = linked.point();
+    intake::budget(&mut row, package.as_ref().map(Package::manifest), config)?;
+    let ready = Ready::new(row, runner.clone(), linked.clone());
+    ready.try_start().map_err(|why| format!("config: {why}"))?;
+    if examined {
+        admission::examine(&ready).map_err(|why| format!("admission case: {why}"))?;
+        if let Some(package) = &package {
+            admission::examine_own(&ready, package, (runner, &linked))?;
+        }
+    }
+    Ok((ready, linked))
+}
+
+/// Asks a package, without a server, everything that one with the default budgets asks before it keeps it, but for trust.
+///
+/// # Errors
+/// Which rule it breaks.
+pub fn try_out(package: Vec<u8>, config: String) -> Result<(), String> {
+    let install = Install {
+        bytes: package,
+        named: (String::new(), String::new()),
+        origin: Origin::Installed,
+        config,
+        created_by: String::new(),
+    };
+    let trust = Trust { require: Require::None, keys: Vec::new(), revocations: Vec::new() };
+    let id = GenerationId::new(1).ok_or("1 is no id")?;
+    let taken = intake::take(install, &trust, &Vouched::new(), (id, 0));
+    let taken = taken.map_err(|refused| refused.to_string())?;
+    let config = PluginsConfig::default();
+    let runner = Runner::new(&config)?;
+    prove(taken, None, (&runner, &config), true).map(drop)
 }
 
 /// What takes more than a moment.

@@ -34,7 +34,7 @@ macro_rules! every {
             service_time_is_the_mean_of_the_last_fifty,
             generations_are_numbered_per_point,
             one_generation_of_a_point_is_active,
-            a_removed_generation_leaves_nothing_but_its_number,
+            a_removed_generation_leaves_its_number_and_that_it_was_shipped,
             a_key_is_trusted_for_one_publisher,
             the_serial_of_revocations_only_rises,
             an_identity_is_one_visitor_of_its_site,

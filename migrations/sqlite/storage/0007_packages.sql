@@ -20,6 +20,11 @@ CREATE TABLE generation_numbers (
 ) STRICT;
 INSERT INTO generation_numbers SELECT point, max(number) FROM generations GROUP BY point;
 
+-- What came with the program and was removed: it does not come back at the next start.
+CREATE TABLE removed_shipped (
+    name TEXT PRIMARY KEY
+) STRICT;
+
 CREATE TABLE publisher_keys (
     key       TEXT    PRIMARY KEY,
     publisher TEXT    NOT NULL,

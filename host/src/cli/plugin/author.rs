@@ -50,11 +50,22 @@ pub(in crate::cli) struct Verify {
 }
 
 pub(super) fn pack(pack: &Pack) -> anyhow::Result<()> {
+    let component = pack.component.clone().unwrap_or_else(|| pack.folder.join("component.wasm"));
+    let package = gathered(&pack.folder, &component)?;
+    let Manifest { id, version, .. } = package.manifest();
+    let out = pack.out.clone().unwrap_or_else(|| format!("{id}-{version}.kplug").into());
+    write(&out, &package)?;
+    say(&format!("{}: {id} {version}, not signed yet", out.display()))?;
+    say(&format!("digest {}", package.digest()))
+}
+
+/// The package that a folder makes with this component.
+pub(super) fn gathered(folder: &Path, file: &Path) -> anyhow::Result<Package> {
     let mut members = Members::new();
     for name in ["plugin.toml", "config.schema.json", "LICENSE", "README.md"] {
-        members.insert(name.into(), part(&pack.folder.join(name))?);
+        members.insert(name.into(), part(&folder.join(name))?);
     }
-    let cases = pack.folder.join("cases");
+    let cases = folder.join("cases");
     if cases.is_dir() {
         for entry in fs::read_dir(&cases)? {
             let path = entry?.path();
@@ -63,16 +74,11 @@ pub(super) fn pack(pack: &Pack) -> anyhow::Result<()> {
             members.insert(format!("cases/{name}"), part(&path)?);
         }
     }
-    let file = pack.component.clone().unwrap_or_else(|| pack.folder.join("component.wasm"));
-    let made = component(part(&file)?).map_err(|why| anyhow!("{}: {why}", file.display()))?;
+    let made = component(part(file)?).map_err(|why| anyhow!("{}: {why}", file.display()))?;
     members.insert("component.wasm".into(), made.to_vec());
     let package = Package::of(members).map_err(anyhow::Error::msg)?;
     package.fits().map_err(anyhow::Error::msg)?;
-    let Manifest { id, version, .. } = package.manifest();
-    let out = pack.out.clone().unwrap_or_else(|| format!("{id}-{version}.kplug").into());
-    write(&out, &package)?;
-    say(&format!("{}: {id} {version}, not signed yet", out.display()))?;
-    say(&format!("digest {}", package.digest()))
+    Ok(package)
 }
 
 pub(super) fn sign(sign: &Sign) -> anyhow::Result<()> {

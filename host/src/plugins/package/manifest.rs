@@ -165,7 +165,7 @@ impl Manifest {
 ///
 /// # Errors
 /// When it is none; `key` says of what.
-pub(in crate::plugins) fn name(key: &str, text: &str) -> Result<(), String> {
+pub fn name(key: &str, text: &str) -> Result<(), String> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if !(1..=LONGEST_NAME).contains(&text.len()) || !text.bytes().all(plain) {
         return Err(format!("{key}: `{text}`: 1 to {LONGEST_NAME} of a-z, 0-9 and -"));

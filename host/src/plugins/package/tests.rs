@@ -110,7 +110,9 @@ fn a_changed_byte_anywhere_in_the_file_is_seen() {
     for at in (0..bytes.len()).step_by(7) {
         let mut changed = bytes.clone();
         changed[at] ^= 0x20;
-        assert!(Package::read(&changed).is_err(), "byte {at}");
+        let refused = refused(&changed);
+        let rules = ["container: ", "signature: "];
+        assert!(rules.iter().any(|rule| refused.starts_with(rule)), "byte {at}: {refused}");
     }
 }
 
@@ -180,6 +182,22 @@ fn only_known_members_are_taken() {
         (b"plugin.toml", EntryType::XGlobalHeader, "no plain file (type g)"),
     ] {
         let refused = refused(&[entry(name, kind, 2, b"{}"), end.clone()].concat());
+        assert!(refused.starts_with("container: ") && refused.contains(words), "{refused}");
+    }
+}
+
+#[test]
+fn a_name_in_two_parts_is_one_name() {
+    for (folder, words) in [
+        (&b".."[..], "`../LICENSE` leads out of the package"),
+        (b"/etc", "`/etc/LICENSE` is an absolute path"),
+        (b"cases", "`cases/LICENSE` is no member of a package"),
+    ] {
+        let mut header =
+            Header::from_byte_slice(&entry(b"LICENSE", EntryType::Regular, 1, b"")).clone();
+        header.as_ustar_mut().unwrap().prefix[..folder.len()].copy_from_slice(folder);
+        header.set_cksum();
+        let refused = refused(&[&header.as_bytes()[..], &[b'x'; 512], &[0; 1024]].concat());
         assert!(refused.starts_with("container: ") && refused.contains(words), "{refused}");
     }
 }
@@ -300,4 +318,42 @@ fn cases_schema_and_texts_are_looked_at() {
         members.insert(name.into(), b"\xff".to_vec());
         assert!(Package::of(members).unwrap_err().contains(&format!("{name} is not UTF-8")));
     }
+}
+
+/// A component in a component in a component …
+fn nested(deep: usize) -> Vec<u8> {
+    (0..deep).fold(EMPTY.to_vec(), |inner, _| {
+        let mut size = inner.len();
+        let mut outer = [EMPTY, &[4]].concat();
+        while size >= 0x80 {
+            outer.push(size as u8 | 0x80);
+            size >>= 7;
+        }
+        outer.push(size as u8);
+        [outer, inner].concat()
+    })
+}
+
+#[test]
+fn what_is_nested_without_end_breaks_no_reader() {
+    let deep = |times: usize| format!("{}{}", "[".repeat(times), "]".repeat(times));
+    let tables = format!("{ABOUT}[budgets]\nfuel = {}\n", deep(20_000));
+    let case = CASE.replace("\"hi\"", &deep(100_000));
+    let schema = format!("{{\"enum\":{}}}", deep(30_000));
+    let round = r##"{"$ref":"#"}"##;
+    for (name, content, words) in [
+        (MANIFEST, tables, "manifest: TOML parse error"),
+        ("cases/hi.json", case, "case hi: recursion limit exceeded"),
+        (SCHEMA, schema, "schema: its config schema is not JSON: recursion limit exceeded"),
+        (SCHEMA, round.into(), "schema: its config schema is too large, or refers to itself"),
+    ] {
+        let mut members = members();
+        members.insert(name.into(), content.into());
+        let refused = Package::of(members).unwrap_err();
+        assert!(refused.starts_with(words), "{refused}");
+    }
+    let mut members = members();
+    members.insert(COMPONENT.into(), nested(4_000));
+    let refused = Package::of(members).and_then(|package| package.fits()).unwrap_err();
+    assert!(refused.starts_with("contract: component.wasm: "), "{refused}");
 }

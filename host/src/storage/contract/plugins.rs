@@ -80,7 +80,7 @@ pub(in crate::storage) async fn one_generation_of_a_point_is_active(
     assert_eq!((back.stage, back.fault), (Stage::Active, None));
 }
 
-pub(in crate::storage) async fn a_removed_generation_leaves_nothing_but_its_number(
+pub(in crate::storage) async fn a_removed_generation_leaves_its_number_and_that_it_was_shipped(
     open: impl AsyncFn() -> Handle,
 ) {
     let storage = open().await;
@@ -100,11 +100,21 @@ pub(in crate::storage) async fn a_removed_generation_leaves_nothing_but_its_numb
     assert!(!storage.remove_generation(id(3)).await.unwrap(), "it is gone");
     assert_eq!(storage.package(id(3)).await.unwrap(), None);
     assert!(storage.component(id(1)).await.unwrap().is_some(), "it has this component too");
+    assert!(storage.removed_shipped().await.unwrap().is_empty(), "that one was the operator's");
     assert!(storage.remove_generation(id(1)).await.unwrap());
     drop(storage);
     let storage = open().await;
     let left: Vec<_> = storage.generations().await.unwrap().iter().map(|g| g.id.get()).collect();
     assert_eq!(left, [2]);
+    assert_eq!(
+        storage.removed_shipped().await.unwrap(),
+        ["router"],
+        "and it came with the program"
+    );
+    storage.forget_removal("other").await.unwrap();
+    assert_eq!(storage.removed_shipped().await.unwrap(), ["router"]);
+    storage.forget_removal("router").await.unwrap();
+    assert!(storage.removed_shipped().await.unwrap().is_empty());
     let again = generation(5, Point::Routing);
     assert_eq!(
         storage.add_generation(&again, b"new", None).await.unwrap(),

@@ -140,6 +140,7 @@ pub(super) const ROWS: &[Table] = &[
     },
     Table { name: "packages", columns: &[("generation", Number), ("bytes", Bytes)] },
     Table { name: "generation_numbers", columns: &[("point", Text), ("last", Number)] },
+    Table { name: "removed_shipped", columns: &[("name", Text)] },
     Table {
         name: "publisher_keys",
         columns: &[("key", Text), ("publisher", Text), ("added_at", Number), ("added_by", Text)],

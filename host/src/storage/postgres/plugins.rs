@@ -83,11 +83,13 @@ impl Plugins for Postgres {
                 .await
                 .map_err(failed)?;
             let Some(digest) = digest else { return Ok(false) };
-            for delete in [
+            for step in [
+                "INSERT INTO removed_shipped SELECT name FROM generations
+                 WHERE id = $1 AND origin = 'shipped' ON CONFLICT DO NOTHING",
                 "DELETE FROM packages WHERE generation = $1",
                 "DELETE FROM generations WHERE id = $1",
             ] {
-                query(delete).bind(id).execute(&mut *transaction).await.map_err(failed)?;
+                query(step).bind(id).execute(&mut *transaction).await.map_err(failed)?;
             }
             query(
                 "DELETE FROM components WHERE digest = $1
@@ -101,6 +103,16 @@ impl Plugins for Postgres {
             Ok(true)
         })
         .await
+    }
+
+    async fn removed_shipped(&self) -> Stored<Vec<String>> {
+        let names = query("SELECT name FROM removed_shipped ORDER BY name");
+        self.all(names, |row| Columns::new("removed plugin", row).text("name")).await
+    }
+
+    async fn forget_removal(&self, name: &str) -> Stored<()> {
+        let delete = query("DELETE FROM removed_shipped WHERE name = $1").bind(plain(name));
+        self.run(delete).await.map(drop)
     }
 
     async fn activate(&self, id: GenerationId, now: Millis) -> Stored<bool> {

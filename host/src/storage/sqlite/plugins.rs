@@ -75,10 +75,13 @@ impl Plugins for Sqlite {
         let digest: Option<String> =
             query_scalar(idle).bind(id).fetch_optional(&mut *transaction).await.map_err(failed)?;
         let Some(digest) = digest else { return Ok(false) };
-        for delete in
-            ["DELETE FROM packages WHERE generation = ?", "DELETE FROM generations WHERE id = ?"]
-        {
-            query(delete).bind(id).execute(&mut *transaction).await.map_err(failed)?;
+        for step in [
+            "INSERT INTO removed_shipped SELECT name FROM generations
+             WHERE id = ? AND origin = 'shipped' ON CONFLICT DO NOTHING",
+            "DELETE FROM packages WHERE generation = ?",
+            "DELETE FROM generations WHERE id = ?",
+        ] {
+            query(step).bind(id).execute(&mut *transaction).await.map_err(failed)?;
         }
         query(
             "DELETE FROM components WHERE digest = ?1
@@ -90,6 +93,17 @@ impl Plugins for Sqlite {
         .map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
         Ok(true)
+    }
+
+    async fn removed_shipped(&self) -> Stored<Vec<String>> {
+        let names = query_scalar("SELECT name FROM removed_shipped ORDER BY name");
+        names.fetch_all(&self.readers).await.map_err(failed)
+    }
+
+    async fn forget_removal(&self, name: &str) -> Stored<()> {
+        let delete = query("DELETE FROM removed_shipped WHERE name = ?").bind(name);
+        delete.execute(&self.writer).await.map_err(failed)?;
+        Ok(())
     }
 
     async fn activate(&self, id: GenerationId, now: Millis) -> Stored<bool> {
