@@ -2,6 +2,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may"))]
 
 mod api;
+mod authors;
 mod cli;
 mod cluster;
 mod contract;

@@ -8,7 +8,7 @@ use kefu_tests::client::Carrier;
 use kefu_tests::http::Ask;
 use kefu_tests::server::{Server, Setup};
 
-use crate::plugins::{built, decision, kefu};
+use crate::plugins::{built, decision, installs, kefu};
 
 const ABOUT: &str = r#"format = 1
 id = "better-router"
@@ -297,8 +297,9 @@ async fn what_is_revoked_is_out_at_once_and_after_a_restart() -> anyhow::Result<
 #[tokio::test]
 async fn for_who_writes_plugins_any_is_taken() -> anyhow::Result<()> {
     let mut server = Server::start(Setup { dev: true, ..Setup::default() }).await?;
-    let component = built("plugin-tests/hostile.wasm").display().to_string();
-    says(&server, &["install", &component, "--activate"], true, &["routing/6", "serves"])?;
+    let hostile = built("plugin-tests/hostile.wasm");
+    let (content, said) = installs(&server, &hostile, r#"{"deed":"behave"}"#)?;
+    assert!(content && said.contains("routing/6") && said.contains("serves"), "{said}");
     server.kill();
     server.develops(false);
     server.starts().await?;

@@ -38,7 +38,12 @@ pub(crate) fn kefu(server: &Server, words: &[&str]) -> anyhow::Result<(bool, Str
     Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
 }
 
-fn installs(server: &Server, file: &Path, config: &str) -> anyhow::Result<(bool, String)> {
+/// Installs a bare component with this config, and lets it serve.
+pub(crate) fn installs(
+    server: &Server,
+    file: &Path,
+    config: &str,
+) -> anyhow::Result<(bool, String)> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("config.json");
     std::fs::write(&path, config)?;
@@ -166,7 +171,7 @@ async fn a_refusal_says_why_and_changes_nothing() -> anyhow::Result<()> {
 /// Lets a generation be served, goes back and forth by `kefu plugin` and over HTTP, and looks each time at who decides.
 #[tokio::test]
 async fn activated_and_rolled_back_the_next_decision_follows() -> anyhow::Result<()> {
-    let server = Server::start(Setup::default()).await?;
+    let server = Server::start(unsigned()).await?;
     let _agent = server.agent("agent1", Carrier::WebSocket).await?;
     let shipped = decision(&server).await?["generation"].clone();
     assert!(shipped.is_string(), "{shipped}");
@@ -204,8 +209,7 @@ async fn activated_and_rolled_back_the_next_decision_follows() -> anyhow::Result
 
 #[tokio::test]
 async fn a_filter_that_breaks_keeps_no_message_back() -> anyhow::Result<()> {
-    let server =
-        Server::start(Setup::default().with("KEFU__PLUGINS__QUARANTINE_AFTER", "2")).await?;
+    let server = Server::start(unsigned().with("KEFU__PLUGINS__QUARANTINE_AFTER", "2")).await?;
     let agent = server.agent("agent1", Carrier::WebSocket).await?;
     let visitor = server.visitor(Carrier::WebSocket).await?;
     let conversation = visitor.opens().await?;

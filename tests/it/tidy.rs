@@ -24,7 +24,7 @@ const VENDORS: [(&str, &[&str]); 18] = [
     ("tracing_subscriber", &["telemetry", "config/telemetry"]),
     ("argon2", &["auth/"]),
     ("hmac", &["auth/"]),
-    ("rust_embed", &["api/pages", "app/shipped"]),
+    ("rust_embed", &["api/pages", "plugins/shipped"]),
     ("imagesize", &["files/"]),
     ("jiff", &["domain/opening", "config/warmup", "cli/explain"]),
     ("clap", &["cli"]),

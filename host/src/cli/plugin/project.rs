@@ -161,12 +161,12 @@ pub(super) fn build(at: &Folder) -> anyhow::Result<()> {
 fn built(told: &[u8]) -> Option<PathBuf> {
     let lines = told.split(|byte| *byte == b'\n');
     let artifacts = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-    let files = artifacts
+    let mut files = artifacts
         .filter(|one| one["reason"] == "compiler-artifact")
         .filter_map(|one| Some(one["filenames"].as_array()?.clone()))
         .flatten()
         .filter_map(|file| Some(PathBuf::from(file.as_str()?)));
-    files.filter(|file| file.extension().is_some_and(|end| end == "wasm")).last()
+    files.rfind(|file| file.extension().is_some_and(|end| end == "wasm"))
 }
 
 pub(super) fn test(test: &Test) -> anyhow::Result<()> {
