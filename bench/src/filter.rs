@@ -9,7 +9,7 @@ use kefu::domain::ids::SiteId;
 use kefu::domain::plugin::{FilterInput, Outcome};
 use kefu::plugins::{Install, Plugins, PluginsConfig};
 use kefu::runtime::Clock;
-use kefu::storage::StorageConfig;
+use kefu::storage::{Origin, StorageConfig};
 use tempfile::TempDir;
 
 use crate::cluster::target;
@@ -77,9 +77,9 @@ pub(crate) async fn plugins(
     let storage = kefu::storage::open(&StorageConfig::Sqlite(data.path().into())).await?.storage;
     let plugins = Plugins::open(storage, PluginsConfig::default(), Clock::system()).await?;
     let install = Install {
-        name: name.to_owned(),
-        version: "0.0.1".to_owned(),
-        component,
+        bytes: component,
+        named: (name.to_owned(), "0.0.1".to_owned()),
+        origin: Origin::Shipped,
         config: "{}".to_owned(),
         created_by: "bench".to_owned(),
     };

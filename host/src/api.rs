@@ -18,6 +18,7 @@ mod me;
 mod origin;
 mod pages;
 mod plugins;
+mod publishers;
 mod requests;
 mod rules;
 mod sites;
@@ -90,6 +91,7 @@ fn declared(plugin_bytes: usize) -> Routes<Shared> {
         .and(login::routes())
         .and(me::routes())
         .and(plugins::routes(plugin_bytes))
+        .and(publishers::routes())
         .and(sites::routes())
         .and(stats::routes())
         .and(teams::routes())

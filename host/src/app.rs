@@ -9,7 +9,6 @@ mod metered;
 mod parts;
 mod road;
 mod seams;
-mod shipped;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -112,7 +111,7 @@ impl App {
     /// As [`App::build`].
     pub async fn build_with(config: Config, wraps: Wraps) -> Result<Self, StartError> {
         let parts = Parts::open(&config, wraps).await?;
-        shipped::install(&parts.plugins, &parts.storage).await?;
+        parts.plugins.install_shipped().await.map_err(PluginError::from)?;
         let api = parts.api(&config);
         let care = Care::new(&parts, &config);
         let health = Arc::new(Health {

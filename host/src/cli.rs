@@ -55,7 +55,7 @@ enum Command {
     /// Add and list sites: the widgets embedded in web pages.
     #[command(subcommand)]
     Site(site::Site),
-    /// Install, list, activate and roll back plugins.
+    /// Package, sign, trust, install, activate and roll back plugins.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
     /// Say why a conversation was given to whom it was given.
@@ -95,7 +95,8 @@ pub async fn run() -> anyhow::Result<()> {
         Command::Agent(command) => agent::run(command, config).await,
         Command::Team(command) => team::run(command, config).await,
         Command::Site(command) => site::run(command, config, &Config::place(path)?).await,
-        Command::Plugin(command) => plugin::run(command, config).await,
+        // The largest by far: each of its commands holds a connection of its own.
+        Command::Plugin(command) => Box::pin(plugin::run(command, config)).await,
         Command::Explain(what) => explain::run(what, config).await,
         Command::Journal(command) => journal::run(command, config).await,
         Command::Doctor => doctor::run(config).await,

@@ -9,27 +9,36 @@ use arc_swap::ArcSwapOption;
 
 use crate::domain::inspection::Scorecard;
 use crate::domain::plugin::{
-    Answer, FilterInput, InspectionInput, Outcome, Point, Ranking, RoutingInput, Verdict,
+    Answer, FilterInput, InspectionInput, Outcome, Point, Ranking, Require, RoutingInput, Verdict,
 };
 use crate::runtime::{self, Clock};
-use crate::storage::{self, StorageError};
+use crate::storage::{self, Origin, StorageError};
 
 mod admission;
+mod authority;
 mod bindings;
 mod engine;
 mod filter;
 mod generations;
 mod inspection;
+mod intake;
+pub mod keys;
+pub mod package;
 mod routing;
 mod schema;
+pub mod shape;
+mod shipped;
 mod stats;
 mod store;
+pub mod trust;
 
 use engine::{Live, Reply, Runner};
 use generations::Ready;
 use stats::{Tallies, Tally};
 
+pub use intake::{suits, wrapped as component};
 pub use stats::{PointStats, Served, Times};
+pub use store::try_out;
 
 /// What plugins may use.
 #[derive(Debug, Clone)]
@@ -38,6 +47,8 @@ pub struct PluginsConfig {
     pub total_memory_mb: u32,
     /// Memory of one instance, MiB.
     pub instance_memory_mb: u32,
+    /// Which may serve.
+    pub require: Require,
     /// A generation is quarantined at this many faults, unless 16 good calls lie between each two.
     pub quarantine_after: u32,
     /// What one call may use.
@@ -62,7 +73,13 @@ impl Default for PluginsConfig {
             filter: (20_000_000, 250),
             inspection: (500_000_000, 2000),
         };
-        Self { total_memory_mb: 256, instance_memory_mb: 16, quarantine_after: 5, budgets }
+        Self {
+            total_memory_mb: 256,
+            instance_memory_mb: 16,
+            require: Require::Trusted,
+            quarantine_after: 5,
+            budgets,
+        }
     }
 }
 
@@ -99,20 +116,32 @@ pub enum Refused {
     /// There is no such generation, or none to roll back to.
     #[error("no such plugin generation")]
     NotFound,
+    /// It serves, and what serves is not removed.
+    #[error("it serves: let another generation of its point serve first")]
+    Serves,
     /// Storage did not answer.
     #[error(transparent)]
     Storage(#[from] StorageError),
 }
 
+impl From<Refused> for PluginError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Storage(error) => Self::Storage(error),
+            other => Self::Restore(other.to_string()),
+        }
+    }
+}
+
 /// What is to be installed.
 #[derive(Debug, Clone)]
 pub struct Install {
-    /// The plugin's name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-    /// The component.
-    pub component: Vec<u8>,
+    /// A package, a component, or the core module of one.
+    pub bytes: Vec<u8>,
+    /// Name and version of what comes without a package.
+    pub named: (String, String),
+    /// How it comes.
+    pub origin: Origin,
     /// Its config: a JSON object.
     pub config: String,
     /// Login of who installs it, or `kefu`.
@@ -182,10 +211,7 @@ impl Plugins {
         let parts = Parts { storage, runner, config, clock, tasks, compiling };
         let plugins =
             Arc::new_cyclic(|me| Self { parts: Some(parts), me: me.clone(), ..Self::default() });
-        plugins.restore().await.map_err(|refused| match refused {
-            Refused::Storage(error) => PluginError::Storage(error),
-            other => PluginError::Restore(other.to_string()),
-        })?;
+        plugins.restore().await?;
         Ok(plugins)
     }
 

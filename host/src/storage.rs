@@ -221,6 +221,19 @@ pub enum Stage {
     Quarantined,
 }
 
+/// How a generation came, and so which rule it is under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "PluginOrigin")]
+pub enum Origin {
+    /// With the program: no rule of trust is asked.
+    Shipped,
+    /// By a version that did not ask for trust yet: it may go on serving.
+    Earlier,
+    /// By an operator: the rules of trust are asked.
+    Installed,
+}
+
 /// A stored generation: one immutable (code, config, budget) of a plugin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Generation {
@@ -230,10 +243,18 @@ pub struct Generation {
     pub number: u32,
     /// Which point.
     pub point: Point,
-    /// The plugin's name, as given at installation.
+    /// The plugin's name: its package's, or as given at installation.
     pub name: String,
-    /// The plugin's version, as given at installation.
+    /// The plugin's version: its package's, or as given at installation.
     pub plugin_version: String,
+    /// How it came.
+    pub origin: Origin,
+    /// Whose it is, as its package says.
+    pub publisher: Option<String>,
+    /// The digest of the package it came in, hex; none for a bare component.
+    pub package: Option<String>,
+    /// The key that signed the package.
+    pub signer: Option<String>,
     /// SHA-256 of the component, hex.
     pub digest: String,
     /// Config JSON document.
@@ -242,6 +263,8 @@ pub struct Generation {
     pub fuel: u64,
     /// Wall-clock limit per call, ms.
     pub deadline_ms: u32,
+    /// Most memory of an instance, MiB; 0: what is set for all.
+    pub memory_mb: u32,
     /// Where it stands.
     pub stage: Stage,
     /// When it was installed.
@@ -254,19 +277,70 @@ pub struct Generation {
     pub fault: Option<String>,
 }
 
-/// Plugins: components and generations.
+/// A key that the operator trusts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PublisherKey {
+    /// `ed25519:` and 64 hexadecimal digits.
+    pub key: String,
+    /// Whose packages it may sign.
+    pub publisher: String,
+    /// Since when.
+    pub added_at: Millis,
+    /// Who said so (login).
+    pub added_by: String,
+}
+
+/// A publisher's last revocation list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevocationList {
+    /// Whose.
+    pub publisher: String,
+    /// Its serial.
+    pub serial: u64,
+    /// The signed list.
+    pub text: String,
+    /// When it came.
+    pub added_at: Millis,
+}
+
+/// Plugins: components and generations, and who may publish them.
 #[async_trait]
 pub trait Plugins: Send + Sync {
-    /// Adds a generation with its component; `number` is chosen by storage and returned.
-    async fn add_generation(&self, generation: &Generation, component: &[u8]) -> Stored<u32>;
+    /// Adds a generation with its component, and with the rest of its package if it came in one; `number` is chosen by
+    /// storage and returned, and never given again.
+    async fn add_generation(
+        &self,
+        generation: &Generation,
+        component: &[u8],
+        package: Option<&[u8]>,
+    ) -> Stored<u32>;
     /// All generations, newest first.
     async fn generations(&self) -> Stored<Vec<Generation>>;
     /// The component of a generation.
     async fn component(&self, id: GenerationId) -> Stored<Option<Vec<u8>>>;
+    /// The rest of the package of a generation.
+    async fn package(&self, id: GenerationId) -> Stored<Option<Vec<u8>>>;
+    /// Forgets a generation that is not active, and its component if no other has the same; `false` when there is none.
+    /// That it came with the program is remembered by its name.
+    async fn remove_generation(&self, id: GenerationId) -> Stored<bool>;
+    /// Names of what came with the program and was removed, in their order.
+    async fn removed_shipped(&self) -> Stored<Vec<String>>;
+    /// No longer remembers that this was removed.
+    async fn forget_removal(&self, name: &str) -> Stored<()>;
     /// Makes `id` active and the point's former active one retired, in one step.
     async fn activate(&self, id: GenerationId, now: Millis) -> Stored<bool>;
     /// Takes an active generation out, with the reason.
     async fn quarantine(&self, id: GenerationId, reason: &str) -> Stored<bool>;
+    /// Trusts a key; one that is trusted already is `Taken`.
+    async fn trust_key(&self, key: &PublisherKey) -> Stored<()>;
+    /// No longer trusts a key; `false` when it did not.
+    async fn distrust_key(&self, key: &str) -> Stored<bool>;
+    /// All trusted keys, by publisher and key.
+    async fn publisher_keys(&self) -> Stored<Vec<PublisherKey>>;
+    /// Keeps a list instead of the publisher's last; `false` when the last has this serial or a higher one.
+    async fn replace_revocations(&self, list: &RevocationList) -> Stored<bool>;
+    /// The last list of each publisher that has one, by publisher.
+    async fn revocations(&self) -> Stored<Vec<RevocationList>>;
     /// A named secret of this installation, made by `make` at first use (32 bytes).
     async fn secret(&self, name: &str, fresh: [u8; 32]) -> Stored<[u8; 32]>;
 }

@@ -26,6 +26,7 @@ macro_rules! stories {
 }
 
 mod api;
+mod authors;
 mod cli;
 mod cluster;
 mod contract;
@@ -34,6 +35,7 @@ mod files;
 mod bytes;
 mod frames;
 mod health;
+mod packages;
 mod plugins;
 mod policies;
 mod redis;

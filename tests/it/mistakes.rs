@@ -157,6 +157,7 @@ async fn history_is_unreadable_without_the_right_credentials() -> anyhow::Result
         "/v1/teams",
         "/v1/sites",
         "/v1/plugins",
+        "/v1/plugins/trust",
         "/v1/stats",
         "/v1/me",
     ]

@@ -15,15 +15,20 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Pauses until a wait is given up: 20 s.
 const PATIENCE: u32 = 400;
 
+/// Takes bare components.
+fn unsigned() -> Setup {
+    Setup::default().with("KEFU__PLUGINS__REQUIRE", "none")
+}
+
 /// A file that `cargo xtask plugins` builds.
-fn built(path: &str) -> PathBuf {
+pub(crate) fn built(path: &str) -> PathBuf {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target").join(path);
     assert!(file.is_file(), "{} is missing: run `cargo xtask plugins`", file.display());
     file
 }
 
 /// `kefu plugin` beside the running server: what it says, and whether it was content.
-fn kefu(server: &Server, words: &[&str]) -> anyhow::Result<(bool, String)> {
+pub(crate) fn kefu(server: &Server, words: &[&str]) -> anyhow::Result<(bool, String)> {
     let output = Command::new(server.program())
         .arg("plugin")
         .args(words)
@@ -33,7 +38,12 @@ fn kefu(server: &Server, words: &[&str]) -> anyhow::Result<(bool, String)> {
     Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
 }
 
-fn installs(server: &Server, file: &Path, config: &str) -> anyhow::Result<(bool, String)> {
+/// Installs a bare component with this config, and lets it serve.
+pub(crate) fn installs(
+    server: &Server,
+    file: &Path,
+    config: &str,
+) -> anyhow::Result<(bool, String)> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("config.json");
     std::fs::write(&path, config)?;
@@ -42,7 +52,7 @@ fn installs(server: &Server, file: &Path, config: &str) -> anyhow::Result<(bool,
 }
 
 /// The decision that a new conversation got, and the conversation's agent.
-async fn decision(server: &Server) -> anyhow::Result<Value> {
+pub(crate) async fn decision(server: &Server) -> anyhow::Result<Value> {
     let visitor = server.visitor(Carrier::WebSocket).await?;
     let conversation = visitor.opens().await?;
     visitor.sees(&conversation, "assigned").await?;
@@ -68,8 +78,7 @@ async fn lists(server: &Server, words: &[&str]) -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_policy_that_traps_costs_nobody_an_agent() -> anyhow::Result<()> {
-    let server =
-        Server::start(Setup::default().with("KEFU__PLUGINS__QUARANTINE_AFTER", "2")).await?;
+    let server = Server::start(unsigned().with("KEFU__PLUGINS__QUARANTINE_AFTER", "2")).await?;
     let _agent = server.agent("agent1", Carrier::WebSocket).await?;
     let hostile = built("plugin-tests/hostile.wasm");
     let (content, said) = installs(&server, &hostile, r#"{"deed":"trap"}"#)?;
@@ -88,7 +97,7 @@ async fn a_policy_that_traps_costs_nobody_an_agent() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn each_generation_has_its_own_figures() -> anyhow::Result<()> {
-    let server = Server::start(Setup { capacity: 9, ..Setup::default() }).await?;
+    let server = Server::start(Setup { capacity: 9, ..unsigned() }).await?;
     let _agent = server.agent("agent1", Carrier::WebSocket).await?;
     for _ in 0..2 {
         assert_eq!(decision(&server).await?["outcome"], "answered");
@@ -123,7 +132,7 @@ async fn each_generation_has_its_own_figures() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn what_was_swapped_in_serves_and_comes_back_after_a_crash() -> anyhow::Result<()> {
-    let mut server = Server::start(Setup::default()).await?;
+    let mut server = Server::start(unsigned()).await?;
     let core_module = built("wasm32-unknown-unknown/plugin/hostile.wasm");
     let (content, said) = installs(&server, &core_module, r#"{"deed":"reverse"}"#)?;
     assert!(content, "{said}");
@@ -141,7 +150,7 @@ async fn what_was_swapped_in_serves_and_comes_back_after_a_crash() -> anyhow::Re
 
 #[tokio::test]
 async fn a_refusal_says_why_and_changes_nothing() -> anyhow::Result<()> {
-    let server = Server::start(Setup::default()).await?;
+    let server = Server::start(unsigned()).await?;
     let (_, before) = kefu(&server, &["list"])?;
     let router = built("plugins/weighted-router.wasm");
     let not_wasm = server.data_dir().join("../not.wasm");
@@ -162,7 +171,7 @@ async fn a_refusal_says_why_and_changes_nothing() -> anyhow::Result<()> {
 /// Lets a generation be served, goes back and forth by `kefu plugin` and over HTTP, and looks each time at who decides.
 #[tokio::test]
 async fn activated_and_rolled_back_the_next_decision_follows() -> anyhow::Result<()> {
-    let server = Server::start(Setup::default()).await?;
+    let server = Server::start(unsigned()).await?;
     let _agent = server.agent("agent1", Carrier::WebSocket).await?;
     let shipped = decision(&server).await?["generation"].clone();
     assert!(shipped.is_string(), "{shipped}");
@@ -200,8 +209,7 @@ async fn activated_and_rolled_back_the_next_decision_follows() -> anyhow::Result
 
 #[tokio::test]
 async fn a_filter_that_breaks_keeps_no_message_back() -> anyhow::Result<()> {
-    let server =
-        Server::start(Setup::default().with("KEFU__PLUGINS__QUARANTINE_AFTER", "2")).await?;
+    let server = Server::start(unsigned().with("KEFU__PLUGINS__QUARANTINE_AFTER", "2")).await?;
     let agent = server.agent("agent1", Carrier::WebSocket).await?;
     let visitor = server.visitor(Carrier::WebSocket).await?;
     let conversation = visitor.opens().await?;

@@ -10,7 +10,7 @@ const LINES: usize = 500;
 const BANNED: [&str; 5] = ["util", "helper", "common", "manager", "misc"];
 
 /// A vendor's crate, and the only places in `host/src` where it is named.
-const VENDORS: [(&str, &[&str]); 16] = [
+const VENDORS: [(&str, &[&str]); 18] = [
     ("sqlx", &["storage/"]),
     ("rusqlite", &["stream/"]),
     ("redis", &["stream/redis/"]),
@@ -18,11 +18,13 @@ const VENDORS: [(&str, &[&str]); 16] = [
     ("crc32c", &["spool/"]),
     ("wasmtime", &["plugins/"]),
     ("jsonschema", &["plugins/"]),
+    ("ed25519_dalek", &["plugins/keys"]),
+    ("tar", &["plugins/package/"]),
     ("prometheus", &["telemetry"]),
     ("tracing_subscriber", &["telemetry", "config/telemetry"]),
     ("argon2", &["auth/"]),
     ("hmac", &["auth/"]),
-    ("rust_embed", &["api/pages", "app/shipped"]),
+    ("rust_embed", &["api/pages", "plugins/shipped"]),
     ("imagesize", &["files/"]),
     ("jiff", &["domain/opening", "config/warmup", "cli/explain"]),
     ("clap", &["cli"]),

@@ -50,6 +50,8 @@ pub struct Setup {
     pub database: Option<String>,
     /// Listen on every address, so that clients may rotate over 127.0.0.x.
     pub wide: bool,
+    /// `serve --dev`.
+    pub dev: bool,
 }
 
 impl Default for Setup {
@@ -61,6 +63,7 @@ impl Default for Setup {
             settings: Vec::new(),
             database: None,
             wide: false,
+            dev: false,
         }
     }
 }
@@ -171,6 +174,7 @@ impl Server {
         let mut command = Command::new(&self.program);
         command
             .arg("serve")
+            .args(self.setup.dev.then_some("--dev"))
             .current_dir(self.data.path())
             .env("KEFU__SERVER__LISTEN", listen.to_string())
             .env("KEFU__SERVER__DATA_DIR", self.data_dir())
@@ -209,6 +213,11 @@ impl Server {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+
+    /// Whether it is `serve --dev` from the next start on.
+    pub fn develops(&mut self, dev: bool) {
+        self.setup.dev = dev;
     }
 
     /// Changes a setting from the next start on.

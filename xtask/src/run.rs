@@ -95,7 +95,7 @@ impl Demo {
     /// Starts the server and waits until it listens; where it does.
     fn serve(&self, listen: SocketAddr) -> anyhow::Result<(Child, SocketAddr)> {
         let mut server = self.command();
-        server.args(["serve", "--listen", &listen.to_string()]).stdout(Stdio::piped());
+        server.args(["serve", "--dev", "--listen", &listen.to_string()]).stdout(Stdio::piped());
         let mut server = server.spawn().context("the server could not be started")?;
         let out = server.stdout.take().context("no output")?;
         let mut lines = BufReader::new(out).lines();

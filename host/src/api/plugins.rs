@@ -1,4 +1,5 @@
-//! `GET|POST /v1/plugins`, `POST /v1/plugins/{id}/activate`, `POST /v1/plugins/points/{point}/rollback`.
+//! `GET|POST /v1/plugins`, `POST /v1/plugins/{id}/activate`, `POST /v1/plugins/{id}/configure`,
+//! `POST /v1/plugins/{id}/remove`, `POST /v1/plugins/restore`, `POST /v1/plugins/points/{point}/rollback`.
 
 use std::collections::BTreeMap;
 
@@ -9,17 +10,18 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::Shared;
 use super::answer::{Answer, Failure};
-use super::body::{Asked, Place};
+use super::body::{Asked, Body, Place};
 use super::contract::{Routes, Who, op};
 use super::who::Admin;
 use crate::domain::ids::GenerationId;
 use crate::domain::plugin::Point;
 use crate::domain::refusal::Refusal;
 use crate::plugins::{Install, PointStats, Refused};
-use crate::storage::{Generation, Stage};
+use crate::storage::{Generation, Origin, Stage};
 
 pub(super) fn routes(most_bytes: usize) -> Routes<Shared> {
     Routes::new()
@@ -32,9 +34,14 @@ pub(super) fn routes(most_bytes: usize) -> Routes<Shared> {
         .post(
             "/v1/plugins",
             install,
-            op("installPlugin", "Checks a component and keeps it, not yet serving.", Who::Admin)
+            op(
+                "installPlugin",
+                "Checks a package (`.kplug`), or a component where those are taken, and keeps it, not \
+                 yet serving.",
+                Who::Admin,
+            )
                 .asks::<About>()
-                .takes_bytes("application/wasm")
+                .takes_bytes("application/octet-stream")
                 .gives::<OneGeneration>(201),
         )
         .post(
@@ -44,6 +51,38 @@ pub(super) fn routes(most_bytes: usize) -> Routes<Shared> {
                 .at::<GenerationId>()
                 .gives::<OneGeneration>(200)
                 .may(&[404]),
+        )
+        .post(
+            "/v1/plugins/{id}/configure",
+            configure,
+            op(
+                "configurePlugin",
+                "Keeps the code of a generation with another config, as a new one, not yet serving.",
+                Who::Admin,
+            )
+            .at::<GenerationId>()
+            .takes::<NewConfig>()
+            .gives::<OneGeneration>(201)
+            .may(&[404]),
+        )
+        .post(
+            "/v1/plugins/{id}/remove",
+            remove,
+            op("removePlugin", "Forgets a generation that does not serve.", Who::Admin)
+                .at::<GenerationId>()
+                .gives::<OneGeneration>(200)
+                .may(&[404, 409]),
+        )
+        .post(
+            "/v1/plugins/restore",
+            restore,
+            op(
+                "restorePlugin",
+                "Installs a plugin that comes with the program once more, not yet serving.",
+                Who::Admin,
+            )
+            .takes::<Shipped>()
+            .gives::<OneGeneration>(201),
         )
         .post(
             "/v1/plugins/points/{point}/rollback",
@@ -73,6 +112,20 @@ struct Figures {
     stats: PointStats,
 }
 
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct NewConfig {
+    /// As the plugin's schema has it.
+    config: Map<String, Value>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Shipped {
+    /// Its name, as `round-robin`.
+    name: String,
+}
+
 #[derive(Serialize, JsonSchema)]
 struct OneGeneration {
     generation: Generation,
@@ -83,6 +136,7 @@ impl From<Refused> for Failure {
         match refused {
             Refused::Rejected(why) => Self(Refusal::Invalid { field: "plugin", rule: why }),
             Refused::NotFound => Self(Refusal::NotFound("plugin generation")),
+            Refused::Serves => Self(Refusal::Conflict("it serves")),
             Refused::Storage(error) => error.into(),
         }
     }
@@ -103,10 +157,10 @@ async fn list(State(api): State<Shared>, _: Admin) -> Answer<Json<Plugins>> {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct About {
-    /// Its name, as people see it.
-    name: String,
-    /// Its version.
-    version: String,
+    /// Name of a component, as people see it; a package has its own.
+    name: Option<String>,
+    /// Version of a component; a package has its own.
+    version: Option<String>,
     /// Its config, a JSON document; `{}` when not given.
     config: Option<String>,
 }
@@ -115,14 +169,14 @@ async fn install(
     State(api): State<Shared>,
     admin: Admin,
     Asked(about): Asked<About>,
-    component: Result<Bytes, BytesRejection>,
+    bytes: Result<Bytes, BytesRejection>,
 ) -> Answer<(StatusCode, Json<OneGeneration>)> {
     let limit = api.limits.plugin_bytes;
-    let component = component.map_err(|_| Refusal::TooLarge { what: "a plugin", limit })?;
+    let bytes = bytes.map_err(|_| Refusal::TooLarge { what: "a plugin", limit })?;
     let install = Install {
-        name: about.name,
-        version: about.version,
-        component: component.into(),
+        bytes: bytes.into(),
+        named: (about.name.unwrap_or_default(), about.version.unwrap_or_default()),
+        origin: Origin::Installed,
         config: about.config.filter(|text| !text.trim().is_empty()).unwrap_or_else(|| "{}".into()),
         created_by: admin.login(&api).await,
     };
@@ -136,6 +190,35 @@ async fn activate(
     Place(id): Place<GenerationId>,
 ) -> Answer<Json<OneGeneration>> {
     Ok(Json(OneGeneration { generation: api.plugins.activate(id).await? }))
+}
+
+async fn configure(
+    State(api): State<Shared>,
+    admin: Admin,
+    Place(id): Place<GenerationId>,
+    Body(new): Body<NewConfig>,
+) -> Answer<(StatusCode, Json<OneGeneration>)> {
+    let (config, by) = (Value::Object(new.config).to_string(), admin.login(&api).await);
+    let generation = api.plugins.configure(id, config, by).await?;
+    Ok((StatusCode::CREATED, Json(OneGeneration { generation })))
+}
+
+async fn remove(
+    State(api): State<Shared>,
+    _: Admin,
+    Place(id): Place<GenerationId>,
+) -> Answer<Json<OneGeneration>> {
+    Ok(Json(OneGeneration { generation: api.plugins.remove(id).await? }))
+}
+
+async fn restore(
+    State(api): State<Shared>,
+    admin: Admin,
+    Body(shipped): Body<Shipped>,
+) -> Answer<(StatusCode, Json<OneGeneration>)> {
+    let by = admin.login(&api).await;
+    let generation = api.plugins.restore_shipped(&shipped.name, by).await?;
+    Ok((StatusCode::CREATED, Json(OneGeneration { generation })))
 }
 
 async fn rollback(

@@ -224,6 +224,7 @@ fn file_limits(config: &Config) -> FileLimits {
 fn plugins_config(config: &Config) -> PluginsConfig {
     let config::Plugins { routing, filter, inspection, .. } = config.plugins;
     PluginsConfig {
+        require: config.plugins.require,
         total_memory_mb: config.plugins.total_memory_mb,
         instance_memory_mb: config.plugins.instance_memory_mb,
         quarantine_after: config.plugins.quarantine_after,

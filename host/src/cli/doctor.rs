@@ -161,6 +161,8 @@ async fn running(mut link: Link, report: &mut Report) -> anyhow::Result<()> {
         Ok(ready) => readiness(&ready, report)?,
         Err(error) => report.line("work", Err(error.context("it takes no work")))?,
     }
+    let trusted = in_time(link.get("/v1/plugins/trust")).await;
+    report.line("plugin trust", trusted.map(|trusted| trust(&trusted)))?;
     match in_time(link.get("/v1/plugins")).await {
         Ok(all) => plugins(&all, report),
         Err(error) => report.line("plugins", Err(error)),
@@ -212,6 +214,20 @@ fn warm_up(last: &Value) -> anyhow::Result<Found> {
     Ok(Good(format!("{ago} s ago, {}", took.collect::<Vec<_>>().join(", "))))
 }
 
+/// Which plugins may serve here.
+fn trust(trust: &Value) -> Found {
+    let many = |what: &str| trust[what].as_array().map_or(0, Vec::len);
+    let require = text(&trust["require"]);
+    let (keys, lists) = (many("keys"), many("revocations"));
+    let said =
+        format!("plugins.require = \"{require}\", trusted keys: {keys}, revocation lists: {lists}");
+    match require {
+        "trusted" => Good(said),
+        "signed" => Note(format!("{said}: anyone's packages are taken")),
+        _ => Note(format!("{said}: anything is taken, signed or not")),
+    }
+}
+
 fn serves(plugins: &Value, point: &str) -> anyhow::Result<Found> {
     let all = plugins["generations"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut here = all.iter().filter(|one| one["point"] == *point);
@@ -219,10 +235,24 @@ fn serves(plugins: &Value, point: &str) -> anyhow::Result<Found> {
         let number = &one["number"];
         format!("{point}/{number} {} {}", text(&one["name"]), text(&one["plugin_version"]))
     };
-    if let Some(active) = here.clone().find(|one| one["stage"] == "active") {
-        return Ok(Good(format!("{} serves", named(active))));
+    let taken_out = here.clone().find(|one| one["stage"] == "quarantined");
+    if let Some(active) = here.find(|one| one["stage"] == "active") {
+        let serves = format!("{} serves", named(active));
+        // What was taken out and not replaced since.
+        let later =
+            taken_out.filter(|out| out["created_at"].as_u64() > active["created_at"].as_u64());
+        return Ok(match later {
+            Some(out) => {
+                let why = text(&out["fault"]);
+                Note(format!("{serves}, since {} was taken out ({why})", named(out)))
+            }
+            None if active["origin"] == "earlier" => {
+                Note(format!("{serves}; installed before kefu asked who signed a plugin"))
+            }
+            None => Good(serves),
+        });
     }
-    match here.find(|one| one["stage"] == "quarantined") {
+    match taken_out {
         Some(one) => bail!(
             "{} is quarantined ({}) and none serves; `kefu plugin activate {point}/NUMBER`",
             named(one),

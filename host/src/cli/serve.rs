@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::say;
 use crate::app::{App, Exposure};
 use crate::config::Config;
+use crate::domain::plugin::Require;
 use crate::{runtime, telemetry};
 
 /// How to serve.
@@ -18,11 +19,18 @@ pub(super) struct Serve {
     /// Where to listen [default: server.listen of the config].
     #[arg(long, value_name = "IP:PORT")]
     listen: Option<SocketAddr>,
+    /// For who writes plugins: takes unsigned packages and bare components, as plugins.require = "none" does.
+    #[arg(long)]
+    dev: bool,
 }
 
 pub(super) async fn run(serve: Serve, mut config: Config) -> anyhow::Result<()> {
     config.server.listen = serve.listen.unwrap_or(config.server.listen);
     telemetry::init(&config.telemetry);
+    if serve.dev {
+        config.plugins.require = Require::None;
+        tracing::warn!("--dev: any plugin is taken, signed or not");
+    }
     let signals = Signals::hear().context("signals cannot be heard")?;
     let listen = config.server.listen;
     let listener = TcpListener::bind(listen)

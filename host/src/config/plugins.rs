@@ -1,10 +1,13 @@
 //! `[plugins]`: what plugins may use.
 
 use super::reader::Reader;
+use crate::domain::plugin::Require;
 
 /// See `config/kefu.toml`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plugins {
+    /// Which may serve, besides the shipped ones.
+    pub require: Require,
     /// Most memory of all instances together, MiB.
     pub total_memory_mb: u32,
     /// Most memory of one instance, MiB.
@@ -30,7 +33,14 @@ pub struct Call {
 
 impl Plugins {
     pub(super) fn read(from: &mut Reader) -> Self {
+        let require = |text: &str| {
+            [Require::Trusted, Require::Signed, Require::None]
+                .into_iter()
+                .find(|require| require.word() == text)
+        };
+        let words = "\"trusted\", \"signed\" or \"none\"";
         Self {
+            require: from.text("require", "trusted", words, require).unwrap_or(Require::Trusted),
             total_memory_mb: from.number("total_memory_mb", 256, 16..=65_536) as u32,
             instance_memory_mb: from.number("instance_memory_mb", 16, 1..=4096) as u32,
             quarantine_after: from.number("quarantine_after", 5, 1..=1000) as u32,

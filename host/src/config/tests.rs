@@ -58,6 +58,7 @@ fn another(path: &str, default: &toml::Value) -> String {
         ("redis.prefix", _) => "other".into(),
         ("kafka.brokers", _) => "kafka1:9092,kafka2:9092".into(),
         ("kafka.topic", _) => "talks".into(),
+        ("plugins.require", _) => "none".into(),
         ("telemetry.log", _) => "debug".into(),
         ("telemetry.log_format", _) => "json".into(),
         ("warmup.openings", _) => r#"["daily 09:00 UTC"]"#.into(),

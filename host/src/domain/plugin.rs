@@ -21,6 +21,18 @@ pub enum Point {
     Inspection,
 }
 
+/// Which plugins may serve, besides the shipped ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Require {
+    /// Packages signed by a key that the operator trusts for their publisher.
+    Trusted,
+    /// Packages signed by any key.
+    Signed,
+    /// Any: unsigned packages and bare components too.
+    None,
+}
+
 /// How a plugin call ended. The three ways of not answering stay distinct.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -220,6 +232,18 @@ impl Point {
             Self::Routing => "routing",
             Self::Filter => "filter",
             Self::Inspection => "inspection",
+        }
+    }
+}
+
+impl Require {
+    /// Its word, as in the config.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Trusted => "trusted",
+            Self::Signed => "signed",
+            Self::None => "none",
         }
     }
 }

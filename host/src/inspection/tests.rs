@@ -9,6 +9,7 @@ use crate::domain::ids::GenerationId;
 use crate::domain::people::Principal;
 use crate::pipeline::closed::Closed;
 use crate::plugins::{Budgets, Install, PluginsConfig};
+use crate::storage::Origin;
 
 /// A plugin host on the world's storage, and the generation that serves there.
 async fn served_by(world: &World, name: &str, config: &str) -> (Arc<Plugins>, GenerationId) {
@@ -22,9 +23,9 @@ async fn served_by(world: &World, name: &str, config: &str) -> (Arc<Plugins>, Ge
     let (storage, clock) = (Arc::clone(&world.storage), world.clock.clone());
     let plugins = Plugins::open(storage, limits, clock).await.unwrap();
     let install = Install {
-        name: "test".into(),
-        version: "1.0.0".into(),
-        component,
+        bytes: component,
+        named: ("test".into(), "1.0.0".into()),
+        origin: Origin::Shipped,
         config: config.into(),
         created_by: "kefu".into(),
     };

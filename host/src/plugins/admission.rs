@@ -1,12 +1,19 @@
 //! Admission: what a generation must answer before it may serve. Each case is asked for real, in the budgets it will
-//! have; "no opinion" and an error pass, a fault does not.
+//! have. The host's own cases ask only for an answer: "no opinion" and an error pass, a fault does not. A package's cases
+//! say what the answer must be.
 
+use serde::Serialize;
+
+use super::engine::{Linked, Runner};
 use super::generations::Ready;
-use super::{filter, inspection, routing};
+use super::package::Package;
+use super::package::cases::{Case, Input};
+use super::{filter, inspection, routing, schema};
 use crate::domain::ids::{AgentId, ConversationId, SiteId, TeamId};
 use crate::domain::plugin::{
     Answer, Candidate, FilterInput, InspectionInput, Line, Outcome, Point, RoutingInput, Speaker,
 };
+use crate::storage::Generation;
 
 /// Asks all cases of the generation's point.
 ///
@@ -33,6 +40,50 @@ pub(super) fn examine(ready: &Ready) -> Result<(), String> {
             verdict(&label, &ready.ask(|live| live.inspect(&wit), check))
         }),
     }
+}
+
+/// Asks the cases that a package brings, each with its own config.
+///
+/// # Errors
+/// Which case is answered otherwise, and how.
+pub(super) fn examine_own(
+    ready: &Ready,
+    package: &Package,
+    (runner, linked): (&Runner, &Linked),
+) -> Result<(), String> {
+    package.cases().iter().try_for_each(|case| {
+        let row = Generation { config: case.config.clone(), ..ready.row.clone() };
+        own(case, package, Ready::new(row, runner.clone(), linked.clone()))
+            .map_err(|why| format!("case {}: {why}", case.name))
+    })
+}
+
+fn own(case: &Case, package: &Package, ready: Ready) -> Result<(), String> {
+    schema::hold(package.schema(), &case.config)?;
+    ready.try_start().map_err(|why| format!("config: {why}"))?;
+    match &case.input {
+        Input::Routing(input) => {
+            let wit = routing::given(input);
+            let check = |got| routing::checked(input.candidates.len(), got);
+            expected(case, ready.ask(|live| live.rank(&wit), check))
+        }
+        Input::Filter(input) => {
+            let wit = filter::given(input);
+            let check = |got| filter::checked(&input.text, got);
+            expected(case, ready.ask(|live| live.judge(&wit), check))
+        }
+        Input::Inspection(input) => {
+            let wit = inspection::given(input);
+            let check = |got| inspection::checked(&input.lines, got);
+            expected(case, ready.ask(|live| live.inspect(&wit), check))
+        }
+    }
+}
+
+fn expected<T: Serialize>(case: &Case, answer: Answer<T>) -> Result<(), String> {
+    let value = answer.value.map(serde_json::to_value).transpose();
+    let value = value.map_err(|error| error.to_string())?;
+    case.judge(answer.outcome, value, answer.detail.as_deref())
 }
 
 fn verdict<T>(case: &str, answer: &Answer<T>) -> Result<(), String> {

@@ -17,6 +17,7 @@ use wasmtime::{
 
 use super::PluginsConfig;
 use super::bindings::{filter, inspection, routing};
+use super::shape::interface;
 use crate::domain::plugin::Point;
 
 const TICK: Duration = Duration::from_millis(5);
@@ -44,6 +45,7 @@ struct Budget {
 pub(super) struct Share {
     budget: Arc<Budget>,
     held: usize,
+    most: usize,
 }
 
 /// What one call may use.
@@ -53,6 +55,8 @@ pub(super) struct Limits {
     pub(super) fuel: u64,
     /// Wall time, ms.
     pub(super) deadline_ms: u32,
+    /// Memory of the instance, MiB; counts when it is made.
+    pub(super) memory_mb: u32,
 }
 
 /// A compiled and linked component; instances are made from it. A clone shares the code.
@@ -116,7 +120,7 @@ impl Runner {
             .map_err(|error| LoadError::Invalid(words(error)))?;
         let exports = [Point::Routing, Point::Filter, Point::Inspection]
             .into_iter()
-            .filter(|point| component.get_export_index(None, interface(*point)).is_some())
+            .filter(|point| component.get_export_index(None, &*interface(*point)).is_some())
             .collect::<Vec<_>>();
         let &[point] = exports.as_slice() else {
             return Err(LoadError::Exports(exports.len()));
@@ -141,7 +145,8 @@ impl Runner {
         config: &str,
         limits: Limits,
     ) -> Result<Result<Live, String>, String> {
-        let share = Share { budget: Arc::clone(&self.memory), held: 0 };
+        let most = self.memory.each.min(limits.memory_mb as usize * MIB);
+        let share = Share { budget: Arc::clone(&self.memory), held: 0, most };
         let mut store = Store::new(&self.engine, share);
         store.limiter(|share| share);
         arm(&mut store, limits).map_err(words)?;
@@ -169,7 +174,7 @@ impl Runner {
 /// Why a component cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LoadError {
-    #[error("it is not WebAssembly")]
+    #[error("it is not WebAssembly, and not a package")]
     NotWasm,
     #[error("it is not a valid component: {0}")]
     Invalid(String),
@@ -220,14 +225,6 @@ impl Live {
 
 const WRONG_POINT: &str = "the component serves another point";
 
-fn interface(point: Point) -> &'static str {
-    match point {
-        Point::Routing => "kefu:routing/routing@1.0.0",
-        Point::Filter => "kefu:filter/filter@1.0.0",
-        Point::Inspection => "kefu:inspection/inspection@1.0.0",
-    }
-}
-
 fn arm(store: &mut Store<Share>, limits: Limits) -> wasmtime::Result<()> {
     let ticks = u64::from(limits.deadline_ms).div_ceil(TICK.as_millis() as u64) + 1;
     store.set_epoch_deadline(ticks);
@@ -269,7 +266,7 @@ impl ResourceLimiter for Share {
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let more = desired.saturating_sub(current);
-        if desired > self.budget.each {
+        if desired > self.most {
             return Ok(false);
         }
         let before = self.budget.used.fetch_add(more, Ordering::Relaxed);

@@ -152,11 +152,13 @@ impl Ready {
         let limits = Limits {
             fuel: call.fuel.saturating_mul(u64::from(CONFIGURE_FACTOR)),
             deadline_ms: call.deadline_ms.saturating_mul(CONFIGURE_FACTOR),
+            ..call
         };
         self.runner.start(&self.linked, &self.row.config, limits)
     }
 
     fn limits(&self) -> Limits {
-        Limits { fuel: self.row.fuel, deadline_ms: self.row.deadline_ms }
+        let Generation { fuel, deadline_ms, memory_mb, .. } = self.row;
+        Limits { fuel, deadline_ms, memory_mb }
     }
 }

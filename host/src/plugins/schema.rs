@@ -5,7 +5,7 @@
 //! out, and its patterns run on an engine that takes linear time. It refers to nothing outside itself. A component
 //! without a schema is given any JSON object; its own `configure` decides.
 
-use jsonschema::{Draft, PatternOptions};
+use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 use wasmparser::{Parser, Payload};
 
@@ -24,18 +24,29 @@ const LONGEST_WORDS: usize = 200;
 /// Which values break which rule; or what is wrong with the schema.
 pub(super) fn check(component: &[u8], config: &str) -> Result<(), String> {
     let Some(schema) = carried(component)? else { return Ok(()) };
-    if schema.len() > LARGEST {
-        return Err(format!("its config schema has {} bytes, at most {LARGEST}", schema.len()));
+    hold(schema, config)
+}
+
+/// Holds a package's schema against the component: it is a schema, and, if the component carries one, the same.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn carries(component: &[u8], schema: &[u8]) -> Result<(), String> {
+    rules(schema)?;
+    let Some(own) = carried(component)? else { return Ok(()) };
+    let read = |schema: &[u8]| serde_json::from_slice::<Value>(schema).ok();
+    match read(own) == read(schema) {
+        true => Ok(()),
+        false => Err("config.schema.json is not the schema that the component carries".into()),
     }
-    let schema: Value = serde_json::from_slice(schema)
-        .map_err(|error| format!("its config schema is not JSON: {error}"))?;
-    let mut left = MOST_PARTS;
-    measure(&schema, &schema, &mut left, 0).map_err(|why| format!("its config schema {why}"))?;
-    let rules = jsonschema::options()
-        .with_draft(Draft::Draft202012)
-        .with_pattern_options(PatternOptions::regex())
-        .build(&schema)
-        .map_err(|error| format!("its config schema is wrong: {}", short(error.to_string())))?;
+}
+
+/// Holds a config against a schema.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn hold(schema: &[u8], config: &str) -> Result<(), String> {
+    let rules = rules(schema)?;
     let config: Value =
         serde_json::from_str(config).map_err(|error| format!("config: not JSON: {error}"))?;
     let broken: Vec<String> = rules
@@ -47,6 +58,21 @@ pub(super) fn check(component: &[u8], config: &str) -> Result<(), String> {
         })
         .collect();
     if broken.is_empty() { Ok(()) } else { Err(format!("config: {}", broken.join("; "))) }
+}
+
+fn rules(schema: &[u8]) -> Result<Validator, String> {
+    if schema.len() > LARGEST {
+        return Err(format!("its config schema has {} bytes, at most {LARGEST}", schema.len()));
+    }
+    let schema: Value = serde_json::from_slice(schema)
+        .map_err(|error| format!("its config schema is not JSON: {error}"))?;
+    let mut left = MOST_PARTS;
+    measure(&schema, &schema, &mut left, 0).map_err(|why| format!("its config schema {why}"))?;
+    jsonschema::options()
+        .with_draft(Draft::Draft202012)
+        .with_pattern_options(PatternOptions::regex())
+        .build(&schema)
+        .map_err(|error| format!("its config schema is wrong: {}", short(error.to_string())))
 }
 
 /// The schema's bytes: in the component, or in the module inside it, where the linker left them.

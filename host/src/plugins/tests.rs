@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::domain::ids::{AgentId, ConversationId, GenerationId, SiteId, TeamId};
 use crate::domain::plugin::Candidate;
-use crate::storage::{Generation, Stage};
+use crate::storage::{Generation, Origin, Stage};
 
 mod admission;
 mod misdeeds;
+mod packages;
 mod policies;
 mod swap;
 
@@ -36,18 +37,20 @@ async fn world_with(fuel: u64, deadline_ms: u32) -> World {
     let dir = tempfile::tempdir().unwrap();
     let storage =
         storage::open(&storage::StorageConfig::Sqlite(dir.path().into())).await.unwrap().storage;
+    World::opened(storage, config(fuel, deadline_ms), dir).await
+}
+
+fn config(fuel: u64, deadline_ms: u32) -> PluginsConfig {
     let calls = (fuel, deadline_ms);
     let budgets = Budgets { routing: calls, filter: calls, ..PluginsConfig::default().budgets };
-    let config = PluginsConfig { quarantine_after: 3, budgets, ..PluginsConfig::default() };
-    let plugins = Plugins::open(Arc::clone(&storage), config, Clock::system()).await.unwrap();
-    World { plugins, storage, _dir: dir }
+    PluginsConfig { quarantine_after: 3, budgets, ..PluginsConfig::default() }
 }
 
 fn with(component: Vec<u8>, config: &str) -> Install {
     Install {
-        name: "test".into(),
-        version: "1.0.0".into(),
-        component,
+        bytes: component,
+        named: ("test".into(), "1.0.0".into()),
+        origin: Origin::Shipped,
         config: config.into(),
         created_by: "kefu".into(),
     }
@@ -58,6 +61,23 @@ fn deed(name: &str) -> Install {
 }
 
 impl World {
+    async fn opened(
+        storage: storage::Handle,
+        config: PluginsConfig,
+        dir: tempfile::TempDir,
+    ) -> Self {
+        let plugins = Plugins::open(Arc::clone(&storage), config, Clock::system()).await.unwrap();
+        Self { plugins, storage, _dir: dir }
+    }
+
+    /// The server stops and starts, with this rule.
+    async fn restarted(self, require: Require) -> Self {
+        let Self { plugins, storage, _dir: dir } = self;
+        drop(plugins);
+        let config = PluginsConfig { require, ..config(20_000_000, 20_000) };
+        Self::opened(storage, config, dir).await
+    }
+
     async fn serve(&self, install: Install) -> Generation {
         let row = self.plugins.install(install).await.unwrap();
         assert_eq!(row.stage, Stage::Admitted);

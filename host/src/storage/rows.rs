@@ -1,7 +1,7 @@
 //! Rows as domain values: one reader per table, the same for both databases.
 
 use super::columns::{Columns, RawRow};
-use super::{Generation, StorageError, Stored, Untold};
+use super::{Generation, PublisherKey, RevocationList, StorageError, Stored, Untold};
 use crate::domain::agent::Agent;
 use crate::domain::conversation::Conversation;
 use crate::domain::file::{Attachment, StoredFile};
@@ -148,15 +148,40 @@ pub(super) fn generation(row: &impl RawRow) -> Stored<Generation> {
         point: columns.word("point")?,
         name: columns.text("name")?,
         plugin_version: columns.text("plugin_version")?,
+        origin: columns.word("origin")?,
+        publisher: columns.optional_text("publisher")?,
+        package: columns.optional_text("package")?,
+        signer: columns.optional_text("signer")?,
         digest: columns.text("digest")?,
         config: columns.text("config")?,
         fuel: columns.number("fuel")?,
         deadline_ms: columns.number("deadline_ms")?,
+        memory_mb: columns.number("memory_mb")?,
         stage: columns.word("stage")?,
         created_at: columns.number("created_at")?,
         activated_at: columns.optional_number("activated_at")?,
         created_by: columns.text("created_by")?,
         fault: columns.optional_text("fault")?,
+    })
+}
+
+pub(super) fn publisher_key(row: &impl RawRow) -> Stored<PublisherKey> {
+    let columns = Columns::new("publisher's key", row);
+    Ok(PublisherKey {
+        key: columns.text("key")?,
+        publisher: columns.text("publisher")?,
+        added_at: columns.number("added_at")?,
+        added_by: columns.text("added_by")?,
+    })
+}
+
+pub(super) fn revocations(row: &impl RawRow) -> Stored<RevocationList> {
+    let columns = Columns::new("revocation list", row);
+    Ok(RevocationList {
+        publisher: columns.text("publisher")?,
+        serial: columns.number("serial")?,
+        text: columns.text("text")?,
+        added_at: columns.number("added_at")?,
     })
 }
 

@@ -442,10 +442,50 @@ export interface paths {
         get: operations["listPlugins"];
         put?: never;
         /**
-         * Checks a component and keeps it, not yet serving.
+         * Checks a package (`.kplug`), or a component where those are taken, and keeps it, not yet serving.
          * @description For admins.
          */
         post: operations["installPlugin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plugins/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Trusts a key for a publisher.
+         * @description For admins.
+         */
+        post: operations["trustPluginKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plugins/keys/distrust": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Trusts a key no longer.
+         * @description For admins.
+         */
+        post: operations["distrustPluginKey"];
         delete?: never;
         options?: never;
         head?: never;
@@ -472,6 +512,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/plugins/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Installs a plugin that comes with the program once more, not yet serving.
+         * @description For admins.
+         */
+        post: operations["restorePlugin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plugins/revocations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes in a publisher's signed revocation list.
+         * @description For admins.
+         */
+        post: operations["revokePlugins"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plugins/trust": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What plugins must be, who is trusted, what is revoked.
+         * @description For admins.
+         */
+        get: operations["getPluginTrust"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/plugins/{id}/activate": {
         parameters: {
             query?: never;
@@ -486,6 +586,46 @@ export interface paths {
          * @description For admins.
          */
         post: operations["activatePlugin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plugins/{id}/configure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Keeps the code of a generation with another config, as a new one, not yet serving.
+         * @description For admins.
+         */
+        post: operations["configurePlugin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plugins/{id}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Forgets a generation that does not serve.
+         * @description For admins.
+         */
+        post: operations["removePlugin"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1176,17 +1316,30 @@ export interface components {
             fuel: number;
             /** @description Its id. */
             id: components["schemas"]["GenerationId"];
-            /** @description The plugin's name, as given at installation. */
+            /**
+             * Format: uint32
+             * @description Most memory of an instance, MiB; 0: what is set for all.
+             */
+            memory_mb: number;
+            /** @description The plugin's name: its package's, or as given at installation. */
             name: string;
             /**
              * Format: uint32
              * @description 1, 2, 3 … per point, as people see it ("g7").
              */
             number: number;
-            /** @description The plugin's version, as given at installation. */
+            /** @description How it came. */
+            origin: components["schemas"]["PluginOrigin"];
+            /** @description The digest of the package it came in, hex; none for a bare component. */
+            package: string | null;
+            /** @description The plugin's version: its package's, or as given at installation. */
             plugin_version: string;
             /** @description Which point. */
             point: components["schemas"]["Point"];
+            /** @description Whose it is, as its package says. */
+            publisher: string | null;
+            /** @description The key that signed the package. */
+            signer: string | null;
             /** @description Where it stands. */
             stage: components["schemas"]["Stage"];
         };
@@ -1232,6 +1385,9 @@ export interface components {
         };
         OneGeneration: {
             generation: components["schemas"]["Generation"];
+        };
+        OneKey: {
+            key: components["schemas"]["PublisherKey"];
         };
         OneReport: {
             report: components["schemas"]["Report"];
@@ -1279,6 +1435,17 @@ export interface components {
             /** @constant */
             kind: "system";
         };
+        /** @description How a generation came, and so which rule it is under. */
+        PluginOrigin: "shipped" | "earlier" | "installed";
+        /** @description Everything the decision depends on. */
+        PluginTrust: {
+            /** @description Keys, each trusted for one publisher. */
+            keys: components["schemas"]["PublisherKey"][];
+            /** @description The operator's rule. */
+            require: components["schemas"]["Require"];
+            /** @description The last list of each publisher that has one. */
+            revocations: components["schemas"]["Revocations"][];
+        };
         Plugins: {
             /** @description Newest first. */
             generations: components["schemas"]["Generation"][];
@@ -1321,6 +1488,20 @@ export interface components {
              * @description How long to wait before the next poll.
              */
             next_ms: number;
+        };
+        /** @description A key that the operator trusts. */
+        PublisherKey: {
+            /**
+             * Format: uint64
+             * @description Since when.
+             */
+            added_at: number;
+            /** @description Who said so (login). */
+            added_by: string;
+            /** @description `ed25519:` and 64 hexadecimal digits. */
+            key: string;
+            /** @description Whose packages it may sign. */
+            publisher: string;
         };
         /** @description Why a conversation waits. */
         QueueCause: "opened" | "transferred" | "agent_lost" | "agent_left" | "left_message";
@@ -1373,6 +1554,24 @@ export interface components {
             conversation: components["schemas"]["ConversationId"];
             /** @description By which generation; `None` when no plugin answered and no score was given. */
             generation: components["schemas"]["GenerationId"] | null;
+        };
+        /** @description Which plugins may serve, besides the shipped ones. */
+        Require: "trusted" | "signed" | "none";
+        /** @description See the module. */
+        Revocations: {
+            /** @description Keys whose signatures count for nothing any more. */
+            keys: string[];
+            /** @description Digests of packages that must not serve, whoever signed them. */
+            packages: string[];
+            /** @description Whose keys and packages. */
+            publisher: string;
+            /**
+             * Format: uint64
+             * @description Rises with each list of this publisher.
+             */
+            serial: number;
+            /** @description Who signed it. */
+            signer: string;
         };
         /** @description The road of this node's partitions, in numbers. */
         RoadFigures: {
@@ -1689,6 +1888,10 @@ export interface components {
          *     presence.
          */
         Status: "online" | "away" | "busy" | "offline";
+        TakenOut: {
+            /** @description Generations that served and are not allowed any more. */
+            taken_out: components["schemas"]["Generation"][];
+        };
         /** @description A group of agents. */
         Team: {
             /** @description Its id. */
@@ -2796,13 +2999,13 @@ export interface operations {
     };
     installPlugin: {
         parameters: {
-            query: {
+            query?: {
                 /** @description Its config, a JSON document; `{}` when not given. */
                 config?: string;
-                /** @description Its name, as people see it. */
-                name: string;
-                /** @description Its version. */
-                version: string;
+                /** @description Name of a component, as people see it; a package has its own. */
+                name?: string;
+                /** @description Version of a component; a package has its own. */
+                version?: string;
             };
             header?: never;
             path?: never;
@@ -2810,7 +3013,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/wasm": unknown;
+                "application/octet-stream": unknown;
             };
         };
         responses: {
@@ -2821,6 +3024,71 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OneGeneration"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["TooLarge"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    trustPluginKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description `ed25519:` and 64 hexadecimal digits. */
+                    key: string;
+                    /** @description For whose packages. */
+                    publisher: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneKey"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["TooLarge"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    distrustPluginKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    key: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Good. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TakenOut"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -2857,6 +3125,90 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    restorePlugin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Its name, as `round-robin`. */
+                    name: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneGeneration"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["TooLarge"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    revokePlugins: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/plain": unknown;
+            };
+        };
+        responses: {
+            /** @description Good. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TakenOut"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["TooLarge"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getPluginTrust: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Good. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginTrust"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     activatePlugin: {
         parameters: {
             query?: never;
@@ -2881,6 +3233,71 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    configurePlugin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description As the plugin's schema has it. */
+                    config: {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+        responses: {
+            /** @description Made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneGeneration"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    removePlugin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Good. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneGeneration"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             503: components["responses"]["Unavailable"];
         };
     };

@@ -108,7 +108,7 @@ async fn what_fails_admission_never_serves() {
     let mut row = world.plugins.install(deed("reverse")).await.unwrap();
     row.id = GenerationId::new(row.id.get() + 1).unwrap();
     row.fuel = 10;
-    world.storage.add_generation(&row, &component("plugin-tests/hostile")).await.unwrap();
+    world.storage.add_generation(&row, &component("plugin-tests/hostile"), None).await.unwrap();
     let refused = world.plugins.activate(row.id).await.unwrap_err().to_string();
     assert!(refused.contains("fuel"), "{refused}");
     assert_eq!(world.stage(row.id).await, Stage::Admitted);

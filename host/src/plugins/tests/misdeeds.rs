@@ -68,7 +68,7 @@ fn memory_is_bounded_in_total_over_generations() {
     let runner = Runner::new(&config).unwrap();
     let generations: Vec<_> =
         (0..2).map(|_| runner.load(&component("plugin-tests/hostile")).unwrap()).collect();
-    let limits = Limits { fuel: u64::MAX >> 1, deadline_ms: 60_000 };
+    let limits = Limits { fuel: u64::MAX >> 1, deadline_ms: 60_000, memory_mb: 16 };
     let start = |n: usize| runner.start(&generations[n], r#"{"deed":"hoard"}"#, limits);
     let (one, _two) = (start(0).unwrap().unwrap(), start(1).unwrap().unwrap());
     assert!(start(0).is_err(), "a third one of 13 MiB fits into 32");
@@ -79,7 +79,7 @@ fn memory_is_bounded_in_total_over_generations() {
 
 #[test]
 fn memory_is_bounded_for_each_instance() {
-    let limits = Limits { fuel: u64::MAX >> 1, deadline_ms: 60_000 };
+    let limits = Limits { fuel: u64::MAX >> 1, deadline_ms: 60_000, memory_mb: 16 };
     for (instance_memory_mb, fits) in [(16, true), (8, false)] {
         let config = PluginsConfig { instance_memory_mb, ..PluginsConfig::default() };
         let runner = Runner::new(&config).unwrap();

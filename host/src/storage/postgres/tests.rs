@@ -6,10 +6,11 @@ mod outage;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, query, query_scalar};
+use sqlx::migrate::Migrator;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, query, query_scalar};
 use tokio::task::JoinSet;
 
-use super::Postgres;
+use super::{MIGRATIONS, Postgres};
 use crate::domain::conversation::Conversation;
 use crate::runtime::random_bytes;
 use crate::storage::contract::{self, agent, furnish, given, told, waiting};
@@ -128,13 +129,26 @@ async fn nodes_that_start_at_once_share_the_migrations() {
         .fetch_one(&sql.pool)
         .await
         .unwrap();
-    assert_eq!(applied, super::MIGRATIONS.iter().count() as i64);
+    assert_eq!(applied, MIGRATIONS.iter().count() as i64);
     query("INSERT INTO _sqlx_migrations VALUES (9999, 'later', now(), true, '', 0)")
         .execute(&sql.pool)
         .await
         .unwrap();
     let refused = Postgres::open(&schema.config()).await.map(drop).unwrap_err().to_string();
     assert!(refused.contains("newer kefu (migration 9999)"), "{refused}");
+    schema.drop().await;
+}
+
+#[tokio::test]
+async fn what_was_installed_before_trust_is_known_as_that() {
+    let Some(schema) = Schema::new().await else { return };
+    let before = MIGRATIONS.iter().filter(|one| one.version < 5).cloned().collect();
+    let older = PgPool::connect(&schema.config().url).await.unwrap();
+    Migrator::with_migrations(before).run(&older).await.unwrap();
+    query("INSERT INTO components VALUES ('d', '')").execute(&older).await.unwrap();
+    query(contract::BEFORE_TRUST).execute(&older).await.unwrap();
+    older.close().await;
+    contract::what_came_before_trust(&schema.opened().await.storage).await;
     schema.drop().await;
 }
 

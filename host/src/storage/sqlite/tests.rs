@@ -4,9 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sqlx::{query, query_scalar};
 
-use super::Sqlite;
+use super::{MIGRATIONS, Sqlite};
 use crate::storage::contract::{self, agent, furnish, told, waiting};
 use crate::storage::{
     Conversations as _, Handle, Kept, People as _, StorageConfig, StorageError, look, open,
@@ -100,4 +102,17 @@ async fn looking_makes_and_migrates_nothing() {
         };
         assert_eq!(applied + 1, known);
     }
+}
+
+#[tokio::test]
+async fn what_was_installed_before_trust_is_known_as_that() {
+    let dir = tempfile::tempdir().unwrap();
+    let before = MIGRATIONS.iter().filter(|one| one.version < 7).cloned().collect();
+    let file = SqliteConnectOptions::new().filename(dir.path().join("kefu.db"));
+    let older = SqlitePool::connect_with(file.create_if_missing(true)).await.unwrap();
+    Migrator::with_migrations(before).run(&older).await.unwrap();
+    query("INSERT INTO components VALUES ('d', x'00')").execute(&older).await.unwrap();
+    query(contract::BEFORE_TRUST).execute(&older).await.unwrap();
+    older.close().await;
+    contract::what_came_before_trust(&opened(dir.path()).await).await;
 }
