@@ -97,9 +97,11 @@ impl Config {
         text: &str,
         environment: impl Iterator<Item = (OsString, OsString)>,
     ) -> Result<Self, Problems> {
-        let mut reader = Reader::new(name, text, environment)?;
+        let mut reader = Reader::new(name, text, environment);
         let config = Self::read(&mut reader);
-        rules::check(&config, &mut reader);
+        if reader.is_whole() {
+            rules::check(&config, &mut reader);
+        }
         reader.finish()?;
         Ok(config)
     }
@@ -131,7 +133,7 @@ impl Config {
     /// As [`Config::load`].
     pub fn print(path: Option<&Path>) -> Result<String, Problems> {
         let (name, text) = Self::text(path)?;
-        let mut reader = Reader::new(&name, &text, environment())?;
+        let mut reader = Reader::new(&name, &text, environment());
         let _ = Self::read(&mut reader);
         let lines = reader.asked().iter().map(|(key, value)| format!("{key} = {value}\n"));
         let lines = lines.collect();

@@ -85,7 +85,9 @@ async fn a_text_over_the_limit_is_refused_and_not_kept() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn frames_before_hello_end_the_connection() -> anyhow::Result<()> {
-    let server = Server::start(Setup::default()).await?;
+    // Not for want of time.
+    let server =
+        Server::start(Setup::default().with("KEFU__TRANSPORT__HELLO_TIMEOUT", "60s")).await?;
     let mut raw = Raw::open(server.address, None).await?;
     let send = json!({ "type": "send", "conversation": "1", "key": "k", "text": "t" });
     raw.send(&send).await?;

@@ -101,7 +101,9 @@ async fn team(server: &Server) -> anyhow::Result<Value> {
 
 #[tokio::test]
 async fn one_anonymous_frame_does_not_kill_the_process() -> anyhow::Result<()> {
-    let mut server = Server::start(Setup::default()).await?;
+    // Not for want of time.
+    let mut server =
+        Server::start(Setup::default().with("KEFU__TRANSPORT__HELLO_TIMEOUT", "60s")).await?;
     for wrong in [r#"{"type":1,"data":1}"#, "", "{}", "[]", "null", "\"\""] {
         let mut raw = Raw::open(server.address, None).await?;
         raw.send_text(wrong).await?;

@@ -19,15 +19,16 @@ async fn kill_9_in_the_middle_loses_nothing() -> anyhow::Result<()> {
     let turns: usize = some.iter().map(|dialogue| dialogue.turns.len()).sum();
     let setup = Setup { agents: 4, capacity: 100, ..Setup::default() }.unlimited();
     let mut server = Server::start(setup).await?;
-    let desk = Desk::open(&server, 4).await?;
+    let desk = Desk::open(&server, 4).await?.thinking(Duration::from_millis(20));
     let progress = Arc::new(Progress::default());
     let replay = talk::replay(server.address, desk, some, 30, Arc::clone(&progress));
     let replay = kefu::runtime::spawn(replay);
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
-    while progress.messages.load(Ordering::Relaxed) < turns / 2 && !replay.is_finished() {
+    while progress.messages.load(Ordering::Relaxed) < turns / 2 {
         assert!(tokio::time::Instant::now() < deadline, "half is never reached");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    assert!(!replay.is_finished(), "it is the middle");
     server.kill();
     server.starts().await?;
     let replayed = replay.await??;

@@ -23,16 +23,17 @@ async fn a_stop_under_load_says_goodbye_and_loses_nothing() -> anyhow::Result<()
     let turns: usize = some.iter().map(|dialogue| dialogue.turns.len()).sum();
     let setup = Setup { agents: 4, capacity: 100, ..Setup::default() }.unlimited();
     let mut server = Server::start(setup).await?;
-    let desk = Desk::open(&server, 4).await?;
+    let desk = Desk::open(&server, 4).await?.thinking(Duration::from_millis(20));
     let idle = server.visitor(Carrier::WebSocket).await?;
     let progress = Arc::new(Progress::default());
     let replay = talk::replay(server.address, desk, some, 30, Arc::clone(&progress));
     let replay = kefu::runtime::spawn(replay);
     let deadline = Instant::now() + Duration::from_secs(60);
-    while progress.messages.load(Ordering::Relaxed) < turns / 2 && !replay.is_finished() {
+    while progress.messages.load(Ordering::Relaxed) < turns / 2 {
         assert!(Instant::now() < deadline, "half is never reached");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    assert!(!replay.is_finished(), "it is under load");
     server.is_told_to_stop()?;
     idle.is_told("bye", |bye| bye["code"] == "draining" && bye["reconnect_ms"].is_u64()).await?;
     assert_eq!(server.ends(Duration::from_secs(20)).await?, Some(0), "{}", server.log());

@@ -82,7 +82,10 @@ async fn another_visitors_conversation_does_not_exist() -> anyhow::Result<()> {
         other.follows(&conversation, 0);
         other.reconnects().await?;
         other.signals(json!({ "type": "follow", "conversation": conversation, "seq": 0 }));
-        other.opens().await?;
+        let own = other.opens().await?;
+        mine.says_in(&conversation, "not for you").await?;
+        let closed = other.closes(&own).await?;
+        other.reaches(&own, closed.seq).await?;
         assert!(!other.log().views.contains_key(&conversation));
     }
     let token = server.visitor_token().await?;

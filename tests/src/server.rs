@@ -1,7 +1,7 @@
 //! The real program as a child process on a temporary data directory and a free port: started, killed, started again
 //! on the same data. It is waited for by `/health/ready`. One that panicked fails its test, whatever that looked at.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use kefu::domain::people::{Role, Site, Team, WidgetSettings};
 use kefu::domain::rate::Rate;
 use kefu::runtime::{Clock, fresh_id};
 use kefu::storage::{self, Handle, PostgresConfig, StorageConfig};
+use kefu_servers::free_port;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep_until};
@@ -133,7 +134,7 @@ impl Server {
             Some(program) => program.clone(),
             None => program()?,
         };
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let mut server = Self { address, setup, program, data, child: None };
         server.starts().await?;
         Ok(server)
@@ -154,7 +155,7 @@ impl Server {
     /// As [`Server::start`].
     pub async fn joins_with(&self, own: &[(&'static str, String)]) -> anyhow::Result<Self> {
         let data = tempfile::Builder::new().prefix("kefu-").tempdir()?;
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let (mut setup, program) = (self.setup.clone(), self.program.clone());
         setup.settings.extend_from_slice(own);
         let mut server = Self { address, setup, program, data, child: None };

@@ -8,6 +8,7 @@ import { createServer, request } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { until } from './desk.mjs'
 import { Agent } from './server.mjs'
 import { begin, composer, inside, launcher, startBrowser, text, type } from './widget-kit.mjs'
 
@@ -365,10 +366,11 @@ try {
     const id = await agent.takeFirst()
     await agent.say(id, '页面再坏也没关系')
     await text(page, '页面再坏也没关系')
-    const style = await inside(page).locator('.bubble').last().evaluate((node) => {
+    // A bubble that is drawn anew in this moment has no style.
+    const style = await until(() => inside(page).locator('.bubble').last().evaluate((node) => {
       const { fontSize, color, letterSpacing, visibility } = getComputedStyle(node)
-      return { fontSize, color, letterSpacing, visibility }
-    })
+      return node.isConnected && { fontSize, color, letterSpacing, visibility }
+    }), 'a bubble that stays')
     assert.deepEqual(style, {
       fontSize: '14px', color: 'rgb(22, 27, 38)', letterSpacing: 'normal', visibility: 'visible',
     })

@@ -42,7 +42,7 @@ pub(super) struct Add {
     /// A team to answer for, by name or id; may be repeated.
     #[arg(long = "team", value_name = "TEAM")]
     teams: Vec<String>,
-    /// A skill with its level from 1 to 5, as billing:4; may be repeated.
+    /// A skill with its level from 1 to 5, as billing:4 (without one: 3); may be repeated.
     #[arg(long = "skill", value_name = "SKILL:LEVEL")]
     skills: Vec<String>,
     /// Most conversations at once.

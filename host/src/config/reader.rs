@@ -65,6 +65,8 @@ pub(super) struct Reader {
     file: String,
     section: &'static str,
     root: Table,
+    /// The file could be read: what is not in `root` is not set.
+    whole: bool,
     /// `section.key` → the variable that set it, and to what.
     overridden: BTreeMap<String, (String, String)>,
     /// Variables that begin like ours and set nothing.
@@ -78,18 +80,22 @@ impl Reader {
         file: &str,
         text: &str,
         environment: impl Iterator<Item = (OsString, OsString)>,
-    ) -> Result<Self, Problems> {
-        let root = text.parse::<Table>().map_err(|error| {
+    ) -> Self {
+        // A file that is no TOML hides what is wrong in it, not what is wrong in the environment.
+        let mut problems = Vec::new();
+        let root = text.parse::<Table>().unwrap_or_else(|error| {
             let expected = format!("TOML: {}", error.to_string().trim_end().replace('\n', " "));
-            Problems(vec![Problem { place: file.into(), key: String::new(), expected }])
-        })?;
+            problems.push(Problem { place: file.into(), key: String::new(), expected });
+            Table::new()
+        });
         let mut reader = Self {
             file: file.into(),
             section: "",
             root,
+            whole: problems.is_empty(),
             overridden: BTreeMap::new(),
             strays: Vec::new(),
-            problems: Vec::new(),
+            problems,
             asked: Vec::new(),
         };
         for (variable, value) in environment {
@@ -98,7 +104,12 @@ impl Reader {
                 _ => reader.not_text(&variable),
             }
         }
-        Ok(reader)
+        reader
+    }
+
+    /// Whether keys can be held against each other: not where the file is no TOML.
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole
     }
 
     /// A variable whose name or value is not UTF-8, if it is one of ours.

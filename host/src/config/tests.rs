@@ -20,7 +20,7 @@ fn the_documented_file_is_the_defaults() {
 
 /// Every key there is, with its default.
 fn keys() -> Vec<(String, toml::Value)> {
-    let mut reader = Reader::new("", "", std::iter::empty()).unwrap();
+    let mut reader = Reader::new("", "", std::iter::empty());
     let _ = Config::read(&mut reader);
     reader.asked().to_vec()
 }
@@ -102,6 +102,16 @@ fn a_tier_needs_the_one_before_it() {
     let found = parse("[kafka]\nbrokers = \"kafka:9092\"\n", &[]).unwrap_err();
     assert_eq!(found.0[0].key, "kafka.brokers");
     assert!(parse("[kafka]\nbrokers = \"kafka\"\n", &[]).is_err(), "a port is needed");
+}
+
+#[test]
+fn a_file_that_is_no_toml_does_not_hide_the_environment() {
+    let wrong = [("KEFU__LIMITS__TEXT_BYTES", "abc"), ("KEFU__KAFKA__BROKERS", "kafka:9092")];
+    let found = parse("[redis", &wrong).unwrap_err();
+    let told: Vec<_> = found.0.iter().map(|p| p.key.as_str()).collect();
+    // Nobody knows what the file says of Redis.
+    assert_eq!(told, ["", "limits.text_bytes"]);
+    assert!(found.0[0].expected.starts_with("TOML: "), "{}", found.0[0].expected);
 }
 
 #[test]
@@ -266,7 +276,7 @@ fn a_password_is_never_shown() {
         assert_eq!(config.storage.url.to_string(), shown);
         assert!(!format!("{config:?}").contains("s3"), "{config:?}");
         let environment = [(OsString::from("KEFU__STORAGE__URL"), OsString::from(url))];
-        let mut reader = Reader::new("", "", environment.into_iter()).unwrap();
+        let mut reader = Reader::new("", "", environment.into_iter());
         let _ = Config::read(&mut reader);
         let printed = reader.asked().iter().find(|(key, _)| key == "storage.url").unwrap();
         assert_eq!(printed.1.as_str(), Some(shown));

@@ -4,16 +4,31 @@ use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
-/// A port nobody listens on now.
+/// Below the ports that Linux (32768 on) and others give to outgoing connections: one of these may have taken the port of a
+/// server that was killed before it is started again.
+const PORTS: std::ops::Range<u16> = 10_000..32_000;
+
+/// A port nobody listens on now, another one each time.
 ///
 /// # Errors
-/// When the system has none.
+/// When there is none.
 pub fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let ports = u32::from(PORTS.end - PORTS.start);
+    // Programs that run at the same time begin far from each other.
+    let begin = std::process::id().wrapping_mul(7919);
+    (0..ports)
+        .filter_map(|_| {
+            let one = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % ports;
+            u16::try_from(one).ok().map(|one| PORTS.start + one)
+        })
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .with_context(|| format!("no port of {PORTS:?} is free"))
 }
 
 /// A child and where it logs.

@@ -83,3 +83,56 @@ fn a_log_full_of_refusals_is_not_clean() {
     log.refused.insert("k1".into(), "blocked".into());
     assert_eq!(check(&[log], &Stream::new()).lost, 1);
 }
+
+/// What is found when an agent hears these of a visitor's four lines: lost, doubled, reordered, differing.
+fn heard(events: &[(u64, &str)]) -> [usize; 4] {
+    let who: Who = ("visitor".into(), "5".into());
+    let mut says = Log { who: who.clone(), ..Log::default() };
+    let kept = (1..=4).map(|seq| {
+        let (key, text) = (format!("k{seq}"), format!("line {seq}"));
+        drafted(&mut says, &key, &text);
+        Kept {
+            seq,
+            at: 0,
+            from: who.clone(),
+            key,
+            body: json!({ "type": "message", "text": text }),
+        }
+    });
+    let stream = Stream::from([("7".into(), kept.collect())]);
+    let mut hears = Log { who: ("agent".into(), "1".into()), ..Log::default() };
+    for (seq, text) in events {
+        let from = json!({ "kind": "visitor", "id": "5" });
+        hears.event(&json!({
+            "conversation": "7", "seq": seq, "from": from, "type": "message", "text": text
+        }));
+    }
+    let findings = check(&[says, hears], &stream);
+    [findings.lost, findings.doubled, findings.reordered, findings.differing]
+}
+
+#[test]
+fn a_view_that_is_not_what_is_kept_is_found_out() {
+    let [one, two, three, four] = [(1, "line 1"), (2, "line 2"), (3, "line 3"), (4, "line 4")];
+    assert_eq!(heard(&[one, two, three, four]), [0; 4]);
+    assert_eq!(heard(&[one, three, four]), [1, 0, 0, 0]);
+    assert_eq!(heard(&[one, two, two, three, four]), [0, 1, 0, 0]);
+    assert_eq!(heard(&[one, three, two, four]), [0, 0, 1, 0]);
+    assert_eq!(heard(&[one, two, three, four, (5, "line 5")]), [0, 0, 0, 1]);
+    assert_eq!(heard(&[one, (2, "another"), three, four]), [0, 0, 0, 1]);
+}
+
+#[test]
+fn drafts_that_are_kept_in_another_order_are_found_out() {
+    let who: Who = ("visitor".into(), "5".into());
+    let mut log = Log { who: who.clone(), ..Log::default() };
+    let mut kept = Vec::new();
+    for (key, seq) in [("k1", 2), ("k2", 1)] {
+        drafted(&mut log, key, key);
+        log.ack(&json!({ "key": key, "conversation": "7", "seq": seq }));
+        let body = json!({ "type": "message", "text": key });
+        kept.insert(0, Kept { seq, at: 0, from: who.clone(), key: key.into(), body });
+    }
+    let findings = check(&[log], &Stream::from([("7".into(), kept)]));
+    assert_eq!((findings.reordered, findings.lost, findings.differing), (1, 0, 0), "{findings:#?}");
+}

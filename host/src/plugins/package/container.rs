@@ -33,7 +33,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<Members, String> {
     if bytes.len() > LARGEST {
         return Err(format!("container: {} bytes, at most {LARGEST}", bytes.len()));
     }
-    let broken = |why: std::io::Error| format!("container: damaged or cut off: {why}");
+    // It quotes what it could not read.
+    let broken = |why: std::io::Error| {
+        let why: String = why.to_string().escape_debug().take(100).collect();
+        format!("container: damaged or cut off: {why}")
+    };
     let mut members = Members::new();
     let mut archive = Archive::new(bytes);
     // Raw: headers that change the meaning of others are members here, of a kind that is not taken.
