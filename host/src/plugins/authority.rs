@@ -38,7 +38,7 @@ impl Plugins {
         if let Some(owner) = trust.publisher_of(key) {
             return Err(Refused::Rejected(format!("{key} is already trusted for {owner}")));
         }
-        if let Some(list) = trust.revocations.iter().find(|list| list.keys.contains(key)) {
+        if let Some(list) = trust.revoking(key) {
             return Err(Refused::Rejected(format!("{key} is revoked by {list}")));
         }
         let added = PublisherKey {

@@ -1,5 +1,5 @@
 //! What the writer knows of recently written conversations: the last `seq`, and which keys are taken. The table itself
-//! has no index over keys: each append would write one more page, and half of all bytes of a commit were that.
+//! has no index over keys: each append would write one more page, a large part of all that a commit writes.
 //!
 //! Two generations by weight: when the young one holds half the limit it becomes the old one and the former old one is
 //! forgotten. Forgetting is harmless: the table knows, and is read again from the conversation's first event on.
